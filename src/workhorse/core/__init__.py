@@ -1,0 +1,1 @@
+"""The rules of the queue. Pure: no I/O, no clock, no Redis."""

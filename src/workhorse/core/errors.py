@@ -1,0 +1,74 @@
+"""Every exception that Workhorse raises, named by its cause.
+
+One root, ``WorkhorseError``. Names that RQ 3.0 has keep its spelling, so that
+``except`` clauses move over unchanged.
+"""
+
+from __future__ import annotations
+
+
+class WorkhorseError(Exception):
+    """The root of all errors of this library."""
+
+
+class IllegalTransitionError(WorkhorseError):
+    """A job was asked to do something that its state does not allow."""
+
+    def __init__(self, state: str | None, event: str, to: str | None = None) -> None:
+        where = f" to {to}" if to else ""
+        super().__init__(f"a {state or 'missing'} job cannot be moved{where} by {event}")
+        self.state = state
+        self.event = event
+        self.to = to
+
+
+class NoSuchJobError(WorkhorseError):
+    """There is no job with this id (never enqueued, deleted, or expired)."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"no such job: {job_id!r} (never enqueued, deleted, or expired)")
+        self.job_id = job_id
+
+
+class InvalidJobOperation(WorkhorseError):  # noqa: N818 - RQ's name
+    """The job's state does not allow what was asked; nothing was changed."""
+
+
+class DuplicateJobError(WorkhorseError):
+    """A job with this id exists, and the call asked for a new one."""
+
+
+class DeserializationError(WorkhorseError):
+    """Stored bytes could not be turned back into Python objects."""
+
+
+class SerializationError(WorkhorseError):
+    """A call or its arguments could not be turned into bytes; nothing was enqueued."""
+
+
+class TimeoutFormatError(WorkhorseError, ValueError):
+    """A time span is neither a number of seconds nor text such as ``"1h30m"``."""
+
+
+class InvalidCallError(WorkhorseError, ValueError):
+    """What was to be enqueued can't be called by a worker; nothing was enqueued."""
+
+
+class InvalidNameError(WorkhorseError, ValueError):
+    """A job id or a queue name has a form that is not allowed."""
+
+
+class UnsupportedOptionError(WorkhorseError, TypeError):
+    """An option of RQ that this version does not have yet; nothing was enqueued."""
+
+
+class ConnectionChoiceError(WorkhorseError):
+    """No server could be chosen, or the connection given is of a kind that can't be used."""
+
+
+class JobTimeoutException(BaseException):  # noqa: N818 - RQ's name
+    """Raised inside a job when it has run for its time limit.
+
+    Not an ``Exception``, so that ``except Exception`` in a job does not swallow it
+    (in RQ it is one, and jobs that catch everything run on past their limit).
+    """

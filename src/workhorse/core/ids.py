@@ -1,0 +1,51 @@
+"""Names: making new ones, and refusing those that would break a key or a log line."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Final
+
+from workhorse.core.errors import InvalidNameError
+
+_JOB_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LONGEST: Final = 255
+
+
+def new_job_id() -> str:
+    """Return an id that no other job has, in RQ's form."""
+    return str(uuid.uuid4())
+
+
+def new_token() -> str:
+    """Return 24 characters that name one call to the server, so that sending it twice is safe."""
+    return uuid.uuid4().hex[:24]
+
+
+def check_job_id(job_id: object) -> str:
+    """Return *job_id* if it may name a job: letters, digits, ``_`` and ``-``, as in RQ 3.0.
+
+    >>> check_job_id("nightly-report_7")
+    'nightly-report_7'
+    >>> check_job_id("a:b")
+    Traceback (most recent call last):
+        ...
+    workhorse.core.errors.InvalidNameError: not a job id: 'a:b' (1 to 255 letters, digits, '_' or '-')
+    """
+    if isinstance(job_id, str) and _JOB_ID.fullmatch(job_id):
+        return job_id
+    raise InvalidNameError(f"not a job id: {job_id!r} (1 to 255 letters, digits, '_' or '-')")
+
+
+def check_queue_name(name: object) -> str:
+    """Return *name* if it may name a queue.
+
+    >>> check_queue_name("low\\n")
+    Traceback (most recent call last):
+        ...
+    workhorse.core.errors.InvalidNameError: not a queue name: 'low\\n' (1 to 255 printable characters)
+    """
+    if isinstance(name, str) and 0 < len(name) <= _LONGEST and not _CONTROL.search(name):
+        return name
+    raise InvalidNameError(f"not a queue name: {name!r} (1 to 255 printable characters)")

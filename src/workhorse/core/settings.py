@@ -1,0 +1,42 @@
+"""Defaults, in one place. Where RQ 3.0 has the same setting, its value is kept."""
+
+from __future__ import annotations
+
+KEY_PREFIX = "rq"
+QUEUE = "default"
+
+JOB_TIMEOUT = 180
+"""Seconds a job may run before it is interrupted."""
+RESULT_TTL = 500
+"""Seconds a finished job and its result are kept."""
+FAILURE_TTL = 31_536_000
+"""Seconds a failed job is kept: a year."""
+WORKER_TTL = 420
+"""Seconds after its last sign of life at which a worker counts as gone."""
+
+TIMEOUT_GRACE = 10.0
+"""Seconds between the interrupt at the time limit and the kill of a job that goes on."""
+SHUTDOWN_GRACE = 180.0
+"""Seconds that running jobs get to end after the first signal to stop."""
+
+LEASE = 60.0
+"""Seconds a claim holds without being extended. After a machine dies, its jobs come back
+after this time plus one ``RECOVER_EVERY``."""
+EXTEND_EVERY = 15.0
+"""Seconds between two extensions: a quarter of the lease, so that three may be lost."""
+MAX_STARTS = 3
+"""How often a job may be entered without an outcome before it is failed as a poison pill."""
+
+BATCH_SECONDS = 0.025
+"""The work that one worker may hold, and the time in which an ended job is settled."""
+BATCH_JOBS = 200
+"""The most jobs in a batch: 3 ms of the server's time."""
+CLAIM_BYTES = 1_000_000
+"""A claim stops after this many bytes of arguments, so that large ones travel one by one."""
+
+BELL_SECONDS = 1
+"""An idle worker looks into its queues this often; RQ's producers ring no bell."""
+REGISTER_EVERY = 15.0
+FORWARD_EVERY = 0.5
+RECOVER_EVERY = 5.0
+SWEEP_EVERY = 60.0

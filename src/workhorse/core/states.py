@@ -1,0 +1,98 @@
+"""The life of a job, as data.
+
+Every legal move of a job is one row of ``TRANSITIONS``. No other module, and no
+Lua script, decides where a job may go: the scripts are given the rows of their
+own event when they are loaded. ``tests/contract/test_transitions.py`` replays
+each row, and each missing row, against the scripts on real servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from workhorse.core.errors import IllegalTransitionError
+
+
+class State(StrEnum):
+    """Where a job is. The values are those of RQ 3.0 on the wire."""
+
+    CREATED = "created"
+    QUEUED = "queued"
+    STARTED = "started"
+    SCHEDULED = "scheduled"
+    DEFERRED = "deferred"
+    RATE_LIMITED = "rate_limited"
+    READY_TO_ENQUEUE = "ready_to_enqueue"
+    FINISHED = "finished"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    CANCELED = "canceled"
+
+
+class Event(StrEnum):
+    """What can happen to a job. The same word names the script, the log line and the metric."""
+
+    ENQUEUE = "enqueue"
+    START = "start"
+    """A queue with ``is_async=False`` runs the job itself, without a worker."""
+    FORWARD = "forward"
+    CLAIM = "claim"
+    SUCCEED = "succeed"
+    RETRY = "retry"
+    FAIL = "fail"
+    STOP = "stop"
+    RELEASE = "release"
+    RECOVER = "recover"
+    CANCEL = "cancel"
+    REQUEUE = "requeue"
+    DELETE = "delete"
+
+
+ENDED = (State.FINISHED, State.FAILED, State.STOPPED, State.CANCELED)
+"""The states that a job leaves only when a person or a producer asks for it."""
+
+_NEW = (None, State.CREATED, *ENDED)
+"""What a job id may be when it is enqueued: unknown, saved by hand, or ended (it begins anew)."""
+
+_WAITING = (State.QUEUED, State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE)
+
+TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = MappingProxyType(
+    {
+        **{(state, Event.ENQUEUE): (State.QUEUED,) for state in _NEW},
+        **{(state, Event.START): (State.STARTED,) for state in _NEW},
+        (State.SCHEDULED, Event.FORWARD): (State.QUEUED,),
+        (State.QUEUED, Event.CLAIM): (State.STARTED,),
+        (State.STARTED, Event.SUCCEED): (State.FINISHED,),
+        (State.STARTED, Event.RETRY): (State.QUEUED, State.SCHEDULED),
+        (State.STARTED, Event.FAIL): (State.FAILED,),
+        (State.STARTED, Event.STOP): (State.STOPPED,),
+        (State.STARTED, Event.RELEASE): (State.QUEUED,),
+        (State.STARTED, Event.RECOVER): (State.QUEUED, State.FAILED),
+        **{(state, Event.CANCEL): (State.CANCELED,) for state in (*_WAITING, State.STARTED)},
+        **{(state, Event.REQUEUE): (State.QUEUED,) for state in ENDED},
+        **{(state, Event.DELETE): (None,) for state in State},
+    }
+)
+"""(state, event) -> the states it may lead to. None is a job that does not exist."""
+
+
+def after(state: State | None, event: Event, to: State | None = None) -> State | None:
+    """Return the state that *event* leads to; *to* chooses where a row offers several.
+
+    >>> after(State.STARTED, Event.SUCCEED).value
+    'finished'
+    >>> after(State.STARTED, Event.RETRY, to=State.SCHEDULED).value
+    'scheduled'
+    >>> after(State.FINISHED, Event.CLAIM)
+    Traceback (most recent call last):
+        ...
+    workhorse.core.errors.IllegalTransitionError: a finished job cannot be moved by claim
+    """
+    targets = TRANSITIONS.get((state, event), ())
+    if to in targets:
+        return to
+    if to is None and len(targets) == 1:
+        return targets[0]
+    raise IllegalTransitionError(state, event, to)

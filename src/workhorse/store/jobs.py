@@ -1,0 +1,329 @@
+"""What can be done to jobs, as calls. No I/O here; see drivers.
+
+Each function is one script of the same name, and each may be sent again after a lost reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
+from workhorse.core.states import ENDED, State
+from workhorse.core.verdicts import Verdict, judge_lost
+from workhorse.store.calls import Call, Plan, script
+from workhorse.wire.codec import date_from_text
+from workhorse.wire.keys import Keys
+from workhorse.wire.records import (
+    FIELDS_TO_RUN,
+    Claimed,
+    JobRecord,
+    Value,
+    decode_claimed,
+    encode,
+    verdict_entry,
+    verdict_fields,
+)
+
+MANY: Final = 200
+"""Jobs in one script call of ``enqueue_many``: a few milliseconds of the server's time."""
+
+SLICE: Final = 100
+"""Jobs that a duty moves in one call."""
+
+
+class Enqueued(NamedTuple):
+    """What became of jobs that were enqueued."""
+
+    at: Any
+    """The server's time, a datetime."""
+    refused: list[str]
+    """For each job '' if it is stored, else the state of another job with its id."""
+
+
+class NewJob(NamedTuple):
+    """One job for ``enqueue``."""
+
+    job_id: str
+    token: str
+    queue: str
+    at_front: int
+    ttl: int
+    fields: list[Value]
+
+
+class StartedJob(NamedTuple):
+    """One job for ``start``."""
+
+    job_id: str
+    token: str
+    queue: str
+    execution_id: str
+    fields: list[Value]
+
+
+class Execution(NamedTuple):
+    """One execution that holds, or held, a job."""
+
+    job_id: str
+    execution_id: str
+    queue: str
+
+
+class QueueName(NamedTuple):
+    """One queue."""
+
+    queue: str
+
+
+class JobId(NamedTuple):
+    """One job."""
+
+    job_id: str
+
+
+def enqueue(keys: Keys, records: Sequence[JobRecord], *, at_front: bool = False) -> Call[Enqueued]:
+    """Store new jobs and queue them, in their order; each once, however often this is sent.
+
+    Atomic for all *records* together; keep it to ``MANY``.
+    """
+    items = [
+        NewJob(
+            record.id,
+            record.token,
+            record.origin,
+            int(at_front),
+            record.ttl or 0,
+            encode(record),
+        )
+        for record in records
+    ]
+    return script("enqueue", keys, {}, items, parse=_enqueued)
+
+
+def start(
+    keys: Keys, record: JobRecord, execution: Execution, *, worker: str, lease: float
+) -> Call[Enqueued]:
+    """Store a new job as started by *execution*, for a queue that runs its jobs itself."""
+    item = StartedJob(
+        record.id, record.token, record.origin, execution.execution_id, encode(record)
+    )
+    return script("start", keys, {"worker": worker, "lease": lease}, [item], parse=_enqueued)
+
+
+def _enqueued(reply: list[bytes]) -> Enqueued:
+    stamp, *states = reply
+    refused = [state.decode() for state in states]
+    return Enqueued(
+        date_from_text(stamp), ["" if state == "again" else state for state in refused]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim took."""
+
+    jobs: list[Claimed]
+    dropped: list[tuple[str, str, str]]
+    """Ids that were on a queue and could not be started: queue, id, and the job's state, or
+    '' where there is no such job (deleted, or past its ttl)."""
+    suspended: bool
+
+
+def claim(
+    keys: Keys, queues: Sequence[str], *, worker: str, token: str, count: int, lease: float
+) -> Call[Claim]:
+    """Take up to *count* jobs from *queues* in their order, leased to *worker*.
+
+    Sent again with the same *token* it returns the same jobs, as far as they are still held.
+    """
+    args = {
+        "worker": worker,
+        "token": token,
+        "count": count,
+        "lease": lease,
+        "most_bytes": CLAIM_BYTES,
+        "fields": FIELDS_TO_RUN,
+    }
+    return script("claim", keys, args, [QueueName(name) for name in queues], parse=_claim)
+
+
+def claimed_before(keys: Keys, *, worker: str, token: str) -> Call[Claim]:
+    """Return what *worker*'s claim with *token* took and still holds; takes nothing."""
+    return claim(keys, (), worker=worker, token=token, count=0, lease=0)
+
+
+def _claim(reply: list[Any]) -> Claim:
+    rows, dropped, suspended = reply
+    return Claim(
+        jobs=[decode_claimed(row) for row in rows],
+        dropped=[(_text(queue), _text(job_id), _text(state)) for queue, job_id, state in dropped],
+        suspended=bool(suspended),
+    )
+
+
+class Settled(StrEnum):
+    """What became of a verdict."""
+
+    APPLIED = "applied"
+    ALREADY = "already"
+    """An earlier sending of the same verdict was applied."""
+    REFUSED = "refused"
+    """The lease is another's, or nobody's: the job was recovered or canceled meanwhile."""
+    GONE = "gone"
+    """The job was deleted meanwhile; nothing was written."""
+
+
+class Settlement(NamedTuple):
+    """One verdict for ``settle``: what follows from how an execution ended."""
+
+    job_id: str
+    execution_id: str
+    queue: str
+    event: str
+    to: str
+    started_ago: float
+    """Seconds before this is sent."""
+    ended_ago: float
+    ttl: int
+    due_in: float
+    at_front: int
+    fields: list[Value]
+    entry: list[Value]
+
+
+def settlement(
+    job: Claimed,
+    verdict: Verdict,
+    *,
+    result_ttl: int,
+    started_ago: float = 0,
+    ended_ago: float = 0,
+) -> Settlement:
+    """Return *verdict* on *job*, ready to send; *result_ttl* is the default, in seconds."""
+    ttl = result_ttl if job.result_ttl is None else job.result_ttl
+    if verdict.to is not State.FINISHED:
+        ttl = FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
+    return Settlement(
+        job.job_id,
+        job.execution_id,
+        job.queue,
+        verdict.event.value,
+        verdict.to.value,
+        started_ago,
+        ended_ago,
+        ttl,
+        verdict.due_in,
+        int(verdict.at_front),
+        verdict_fields(verdict, result_in=job.result_in),
+        verdict_entry(verdict, result_in=job.result_in),
+    )
+
+
+def settle(keys: Keys, settlements: Sequence[Settlement], *, worker: str) -> Call[list[Settled]]:
+    """Apply verdicts to jobs that *worker* holds."""
+    return script("settle", keys, {"worker": worker}, settlements, parse=_settled)
+
+
+def _settled(reply: list[bytes]) -> list[Settled]:
+    return [Settled(word.decode()) for word in reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What became of executions whose lease had lapsed."""
+
+    verdicts: list[tuple[Claimed, Verdict]]
+    """Those that were requeued or failed; others had been extended, settled or deleted."""
+    seen: int
+
+
+def recover(keys: Keys, queue: str) -> Plan[Recovered]:
+    """Judge up to ``SLICE`` executions of *queue* whose holder let the lease lapse.
+
+    Each is applied only if its lease is still lapsed then: a holder that came back in time
+    keeps its job.
+    """
+    args = {"queue": queue, "limit": SLICE, "fields": FIELDS_TO_RUN}
+    lapsed = yield from script("lapsed", keys, args, parse=_lapsed)
+    if not lapsed:
+        return Recovered([], 0)
+    verdicts = [
+        (job, judge_lost(f"worker {worker} stopped renewing its lease", job.policy))
+        for job, worker in lapsed
+    ]
+    items = [settlement(job, verdict, result_ttl=0) for job, verdict in verdicts]
+    outcomes = yield from script("recover", keys, {}, items, parse=_settled)
+    applied = [
+        judged
+        for judged, outcome in zip(verdicts, outcomes, strict=True)
+        if outcome is Settled.APPLIED
+    ]
+    return Recovered(applied, len(lapsed))
+
+
+def _lapsed(reply: list[Any]) -> list[tuple[Claimed, str]]:
+    return [(decode_claimed(row[:-1]), _text(row[-1] or b"unknown")) for row in reply]
+
+
+def extend(
+    keys: Keys, executions: Sequence[Execution], *, worker: str, lease: float
+) -> Call[list[Execution]]:
+    """Keep leases for *lease* more seconds; return the executions that lost theirs."""
+
+    def parse(reply: list[int]) -> list[Execution]:
+        return [held for held, kept in zip(executions, reply, strict=True) if not kept]
+
+    return script("extend", keys, {"worker": worker, "lease": lease}, executions, parse=parse)
+
+
+def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call[int]:
+    """Give jobs that were not entered back to the front of their queues, in this order."""
+    return script("release", keys, {"worker": worker}, executions, parse=sum)
+
+
+def forward(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
+    """Move scheduled jobs that are due; return how many for each queue, ``SLICE`` at most."""
+    items = [QueueName(name) for name in queues]
+    return script("forward", keys, {"limit": SLICE}, items, parse=list)
+
+
+def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
+    """Remove expired registry entries; return how many for each queue."""
+    items = [QueueName(name) for name in queues]
+    return script("sweep", keys, {"limit": 1000}, items, parse=list)
+
+
+def cancel(keys: Keys, job_id: str) -> Call[State | None]:
+    """Cancel a job; return the state it was in, None if there is none."""
+    return script("cancel", keys, {"job_id": job_id}, parse=_state)
+
+
+def requeue(keys: Keys, job_id: str, *, at_front: bool = False) -> Call[State | None]:
+    """Run an ended job again; return the state it was in, None if there is none."""
+    args = {"job_id": job_id, "at_front": int(at_front)}
+    return script("requeue", keys, args, parse=_state)
+
+
+def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
+    """Remove jobs, running ones too; return the states they were in."""
+    items = [JobId(job_id) for job_id in job_ids]
+    return script("delete", keys, {}, items, parse=lambda reply: [_state(word) for word in reply])
+
+
+def wait(keys: Keys, job_id: str) -> Call[State | None]:
+    """Ask for a token on the job's ``ended`` list when it ends; return its state now.
+
+    Nothing is sent for a job that has ended already.
+    """
+    return script("wait", keys, {"job_id": job_id, "ends": ENDED}, parse=_state)
+
+
+def _state(word: bytes) -> State | None:
+    return State(word.decode()) if word else None
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "backslashreplace")

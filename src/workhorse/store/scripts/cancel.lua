@@ -1,0 +1,18 @@
+--! Cancel a job that has not ended: it will not start, and a running execution may write nothing more.
+--! keys: canceled
+--! events: cancel
+--! args: job_id
+--! include: _clock, _push, _end_execution, _apply, _withdraw
+--! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it
+local known = known_job(job_id)
+local to = known.status and after('cancel', known.status)
+if to then
+  withdraw(job_id, known)
+  redis.call('HSET', job_key(job_id), 'status', to)
+  redis.call('HDEL', job_key(job_id), 'execution_id')
+  redis.call('ZADD', canceled_key(known.origin or ''), score(now), job_id)
+  if known.waiters then
+    tell_waiting(job_id, tonumber(known.waiters))
+  end
+end
+return known.status or ''

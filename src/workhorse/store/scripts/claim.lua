@@ -1,0 +1,68 @@
+--! Take up to `count` jobs from queues in their order, and lease them to a worker.
+--! keys: queue, lease, job, claim, suspended
+--! events: claim
+--! args: worker, token, count, lease, most_bytes, fields...
+--! each: queue
+--! include: _clock, _push
+--! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
+--!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended
+-- Sent again with the same token (the reply was lost), it returns what it took the first time and
+-- takes nothing; with a count of 0 it only does that. A worker has one claim on its way at a time.
+local jobs, dropped = {}, {}
+
+local memo = redis.call('GET', claim_key(worker))
+if memo and string.sub(memo, 1, #token) == token then
+  for _, taken in ipairs(cjson.decode(string.sub(memo, #token + 1))) do
+    if redis.call('ZSCORE', lease_key(taken[1]), taken[2] .. ':' .. taken[3]) then
+      local values = redis.call('HMGET', job_key(taken[2]), unpack(fields))
+      jobs[#jobs + 1] = {taken[1], taken[2], taken[3], unpack(values)}
+    end
+  end
+  return {jobs, dropped, 0}
+end
+if tonumber(count) == 0 then
+  return {jobs, dropped, 0}
+end
+if redis.call('EXISTS', suspended_key()) == 1 then
+  return {jobs, dropped, 1}
+end
+
+local stamp = text(now)
+local lapses = score(now + lease)
+local bytes, most, spare = 0, tonumber(count), 1000
+local taken = {}
+
+local function take_one(queue)
+  local id = redis.call('LPOP', queue_key(queue))
+  if not id then return false end
+  local job = job_key(id)
+  local values = redis.call('HMGET', job, 'status', unpack(fields))
+  local to = values[1] and after('claim', values[1])
+  if to then
+    local execution = token .. string.format('%08x', #jobs + 1)
+    redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
+    redis.call('PERSIST', job)
+    redis.call('ZADD', lease_key(queue), lapses, id .. ':' .. execution)
+    table.remove(values, 1)
+    bytes = bytes + #(values[1] or '')
+    jobs[#jobs + 1] = {queue, id, execution, unpack(values, 1, #fields)}
+    taken[#taken + 1] = {queue, id, execution}
+  else
+    dropped[#dropped + 1] = {queue, id, values[1] or ''}
+  end
+  return true
+end
+
+for item in items() do
+  local more = true
+  while more and #jobs < most and #dropped < spare and bytes < tonumber(most_bytes) do
+    more = take_one(item.queue)
+  end
+  if redis.call('LLEN', queue_key(item.queue)) > 0 then
+    ring(item.queue)
+  end
+end
+if #taken > 0 then
+  redis.call('SET', claim_key(worker), token .. cjson.encode(taken), 'EX', math.ceil(lease) + 60)
+end
+return {jobs, dropped, 0}

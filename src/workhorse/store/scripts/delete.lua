@@ -1,0 +1,20 @@
+--! Remove jobs and all that belongs to them. What runs them now may write nothing more.
+--! keys: results, dependents, dependencies, ended
+--! events: delete
+--! each: job_id
+--! include: _clock, _push, _end_execution, _apply, _withdraw
+--! returns: for each the state it was in, or '' if there is no such job
+local replies = {}
+for item in items() do
+  local id = item.job_id
+  local known = known_job(id)
+  if known.status and after('delete', known.status) then
+    withdraw(id, known)
+    if known.waiters then
+      tell_waiting(id, tonumber(known.waiters))
+    end
+  end
+  redis.call('DEL', job_key(id), results_key(id), dependents_key(id), dependencies_key(id), executions_key(id))
+  replies[#replies + 1] = known.status or ''
+end
+return replies

@@ -1,0 +1,34 @@
+--! Move scheduled jobs whose time has come onto their queues.
+--! keys: scheduled, job
+--! events: forward
+--! args: limit
+--! each: queue
+--! include: _clock, _push
+--! returns: for each queue how many were moved
+local replies = {}
+local stamp = text(now)
+
+local function forward(queue, id)
+  local job = job_key(id)
+  local known = redis.call('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
+  redis.call('ZREM', scheduled_key(queue), id)
+  local to = known[1] and after('forward', known[1])
+  if not to then
+    return 0
+  end
+  -- RQ's rule: a job that ran before obeys its Retry, a new one what enqueue was told.
+  local retried = known[3] == '1' and known[4] and known[4] ~= ''
+  redis.call('HSET', job, 'status', to, 'enqueued_at', stamp)
+  push(queue, id, retried or known[2] == '1')
+  return 1
+end
+
+for item in items() do
+  local moved = 0
+  local due = redis.call('ZRANGEBYSCORE', scheduled_key(item.queue), '-inf', score(now), 'LIMIT', 0, limit)
+  for _, id in ipairs(due) do
+    moved = moved + forward(item.queue, id)
+  end
+  replies[#replies + 1] = moved
+end
+return replies

@@ -1,0 +1,18 @@
+--! Show a worker to everybody for `ttl` more seconds. Repeated as its sign of life, so that a
+--! worker is seen again after the server lost its data.
+--! keys: workers, workers_of, worker, worker_executions
+--! args: worker, ttl, fields...
+--! each: queue
+--! include: _clock
+--! returns: 1 if it was not known
+local key = worker_key(worker)
+redis.call('HSETNX', key, 'birth', text(now))
+local fresh = redis.call('HSET', key, 'last_heartbeat', text(now), unpack(fields))
+redis.call('HDEL', key, 'death')
+redis.call('EXPIRE', key, ttl)
+redis.call('EXPIRE', worker_executions_key(worker), ttl)
+redis.call('SADD', workers_key(), key)
+for item in items() do
+  redis.call('SADD', workers_of_key(item.queue), key)
+end
+return fresh > 0 and 1 or 0

@@ -1,0 +1,20 @@
+--! Put an ended job back on its queue, to run as if it were new. Its past runs stay in its results.
+--! keys: queues
+--! events: requeue
+--! args: job_id, at_front
+--! include: _clock, _push, _end_execution, _withdraw
+--! keys: results
+--! returns: the state it was in, or '' if there is no such job; it was requeued if the table allows it
+local known = known_job(job_id)
+local to = known.status and after('requeue', known.status)
+if to then
+  withdraw(job_id, known)
+  local job = job_key(job_id)
+  redis.call('HSET', job, 'status', to, 'enqueued_at', text(now))
+  redis.call('HDEL', job, 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'number_of_retries')
+  redis.call('PERSIST', job)
+  redis.call('PERSIST', results_key(job_id))
+  redis.call('SADD', queues_key(), queue_key(known.origin or ''))
+  push(known.origin or '', job_id, at_front == '1')
+end
+return known.status or ''

@@ -1,0 +1,35 @@
+--! Apply verdicts to executions of a worker; each is refused unless its lease is still held.
+--! keys: job, worker
+--! events: succeed, retry, fail, stop, recover
+--! args: worker
+--! each: job_id, execution_id, queue, event, to, started_ago, ended_ago, ttl, due_in, at_front, fields..., entry...
+--! include: _clock, _push, _end_execution, _apply
+--! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
+--!   another's or nobody's; 'gone' if the job was deleted
+local replies = {}
+local succeeded, failed, seconds = 0, 0, 0
+
+local function settle(item)
+  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token')
+  local legal = known[1] and after(item.event, known[1], item.to)
+  if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
+    if not known[1] then return 'gone' end
+    return not legal and known[2] == item.execution_id and 'already' or 'refused'
+  end
+  if not known[1] then return 'gone' end
+  if not legal then return 'refused' end
+  apply(item, worker, {waiters = known[3], token = known[4]})
+  if item.to == 'finished' then succeeded = succeeded + 1 else failed = failed + 1 end
+  seconds = seconds + item.started_ago - item.ended_ago
+  return 'applied'
+end
+
+for item in items() do
+  replies[#replies + 1] = settle(item)
+end
+if succeeded + failed > 0 and redis.call('EXISTS', worker_key(worker)) == 1 then
+  redis.call('HINCRBY', worker_key(worker), 'successful_job_count', succeeded)
+  redis.call('HINCRBY', worker_key(worker), 'failed_job_count', failed)
+  redis.call('HINCRBYFLOAT', worker_key(worker), 'total_working_time', string.format('%.6f', seconds))
+end
+return replies

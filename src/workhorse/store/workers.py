@@ -1,0 +1,60 @@
+"""Who works: how a worker shows itself, and how it waits for jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from workhorse.store.calls import Call, as_it_is, command, script
+from workhorse.store.jobs import QueueName
+from workhorse.wire.keys import Keys
+from workhorse.wire.records import Value
+
+
+def register(
+    keys: Keys, worker: str, queues: Sequence[str], fields: Sequence[Value], *, ttl: int
+) -> Call[bool]:
+    """Show *worker* for *ttl* more seconds; True if it was not known."""
+    args = {"worker": worker, "ttl": ttl, "fields": list(fields)}
+    return script("register", keys, args, [QueueName(name) for name in queues], parse=bool)
+
+
+def deregister(keys: Keys, worker: str, queues: Sequence[str]) -> Call[None]:
+    """Take *worker* off the list."""
+    items = [QueueName(name) for name in queues]
+    return script("deregister", keys, {"worker": worker}, items, parse=as_it_is)
+
+
+def describe_worker(  # noqa: PLR0913 - one for each field
+    *,
+    queues: Iterable[str],
+    pid: int,
+    hostname: str,
+    ip_address: str,
+    version: str,
+    python_version: str,
+    state: str,
+) -> list[Value]:
+    """Return what a worker says of itself, flat, as RQ's monitors read it."""
+    return [
+        "queues", ",".join(queues), "pid", pid, "hostname", hostname, "ip_address", ip_address,
+        "version", version, "python_version", python_version, "state", state,
+    ]  # fmt: skip
+
+
+def await_bell(keys: Keys, queues: Sequence[str], *, seconds: float) -> Call[bool]:
+    """Wait until a queue's bell rings, *seconds* at most; True if it rang.
+
+    The token carries nothing: a lost one costs a moment, never a job.
+    """
+    bells = [keys.bell(name) for name in queues]
+    return command("BLPOP", *bells, seconds, parse=bool)
+
+
+def await_end(keys: Keys, job_id: str, *, seconds: float) -> Call[bool]:
+    """Wait for the token that ``jobs.wait`` asked for, *seconds* at most; True if it came."""
+    return command("BLPOP", keys.ended(job_id), seconds, parse=bool)
+
+
+def set_state(keys: Keys, worker: str, state: str) -> Call[None]:
+    """Note what *worker* does now, for those who look: RQ's started, busy, idle or suspended."""
+    return command("HSET", keys.worker(worker), "state", state, parse=as_it_is)

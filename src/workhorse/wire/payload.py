@@ -1,0 +1,179 @@
+"""What is called: a function, by name, with its arguments, as the bytes of a job's ``data``.
+
+Bytes are turned into objects only by ``decode_call`` and a serializer's ``loads``, for the
+worker that runs the job and the caller who asks for arguments or a result; never to list,
+count or show.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import pickle
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, cast
+
+from workhorse.core.errors import DeserializationError, InvalidCallError, SerializationError
+
+_COMPRESS_FROM = 256
+"""Shorter payloads are stored as they are: zlib would cost more than it saves. RQ reads both."""
+_SHOWN = 75
+"""RQ shows as many characters of each argument."""
+
+
+class Serializer(Protocol):
+    """Turns objects into bytes and back. Any object or module with these two will do."""
+
+    def dumps(self, obj: Any, /) -> bytes:
+        """Return *obj* as bytes."""
+        ...
+
+    def loads(self, data: bytes, /) -> Any:
+        """Return the object in *data*."""
+        ...
+
+
+class PickleSerializer:
+    """Any picklable object. Whoever can write to the server can make a reader run code."""
+
+    @staticmethod
+    def dumps(obj: Any) -> bytes:
+        """Return *obj*, pickled with the newest protocol, as RQ does."""
+        return pickle.dumps(obj, pickle.HIGHEST_PROTOCOL)
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        """Return the unpickled object."""
+        return pickle.loads(data)
+
+
+class JSONSerializer:
+    """JSON values only: readable by other languages, and no code in the arguments."""
+
+    @staticmethod
+    def dumps(obj: Any) -> bytes:
+        """Return *obj* as JSON in UTF-8."""
+        return json.dumps(obj).encode()
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        """Return the value of the JSON text."""
+        return json.loads(data)
+
+
+class Call(NamedTuple):
+    """What a job runs. With an *instance*, *function* names one of its methods."""
+
+    function: str
+    instance: Any
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+
+
+def name_call(function: Callable[..., Any] | str) -> tuple[str, Any]:
+    """Return the name by which a worker finds *function*, and the instance it belongs to.
+
+    Raises InvalidCallError for what no worker could import.
+
+    >>> name_call(len)
+    ('builtins.len', None)
+    >>> name_call("shop.mail.send")
+    ('shop.mail.send', None)
+    """
+    if isinstance(function, str):
+        return _check_dotted(function), None
+    if inspect.ismethod(function) or _is_method_of_builtin(function):
+        return function.__name__, function.__self__
+    if inspect.isfunction(function) or inspect.isbuiltin(function) or inspect.isclass(function):
+        return _check_importable(function), None
+    if callable(function):
+        return "__call__", function
+    raise InvalidCallError(f"not a function: {function!r} (give a function or its dotted name)")
+
+
+def _is_method_of_builtin(function: Any) -> bool:
+    owner = getattr(function, "__self__", None)
+    return inspect.isbuiltin(function) and owner is not None and not inspect.ismodule(owner)
+
+
+def _check_dotted(name: str) -> str:
+    if "." not in name or not all(part.isidentifier() for part in name.split(".")):
+        raise InvalidCallError(
+            f"not a dotted name: {name!r} (give 'package.module.function', as an import would)"
+        )
+    return name
+
+
+def _check_importable(function: Any) -> str:
+    module, name = function.__module__, function.__qualname__
+    if "<lambda>" in name:
+        why = "a lambda has no name; define a function in a module"
+    elif "<locals>" in name:
+        why = "it is defined inside another function; move it to the top of its module"
+    elif module == "__main__":
+        why = "a worker can't import __main__; move it into a module and import it from there"
+    elif not module:
+        why = "it belongs to no module"
+    else:
+        return f"{module}.{name}"
+    raise InvalidCallError(f"a worker can't find {name!r}: {why}")
+
+
+def encode_call(call: Call, serializer: Serializer) -> bytes:
+    """Return *call* as the ``data`` of a job. Raises SerializationError."""
+    try:
+        payload = serializer.dumps(tuple(call))
+    except Exception as error:
+        raise SerializationError(
+            f"{call.function} can't be enqueued: its arguments can't be serialized by "
+            f"{_name(serializer)}: {error}"
+        ) from error
+    return zlib.compress(payload) if len(payload) >= _COMPRESS_FROM else payload
+
+
+def decode_call(data: bytes, serializer: Serializer) -> Call:
+    """Return the call in the ``data`` of a job. Raises DeserializationError."""
+    try:
+        payload = zlib.decompress(data)
+    except zlib.error:
+        payload = data
+    try:
+        function, instance, args, kwargs = serializer.loads(payload)
+    except Exception as error:
+        raise DeserializationError(
+            f"the stored call can't be read by {_name(serializer)}: {type(error).__name__}: {error}"
+        ) from error
+    return Call(function, instance, args, kwargs)
+
+
+def describe(call: Call) -> str:
+    """Return *call* as people read it, each argument cut short, as RQ does.
+
+    >>> describe(Call("shop.mail.send", None, ("a@b.c",), {"urgent": True}))
+    "shop.mail.send('a@b.c', urgent=True)"
+    """
+    shown = [_cut(repr(arg)) for arg in call.args]
+    shown += [f"{name}={_cut(repr(call.kwargs[name]))}" for name in sorted(call.kwargs)]
+    return f"{call.function}({', '.join(shown)})"
+
+
+def choose_serializer(choice: Serializer | str | None) -> Serializer:
+    """Return the serializer meant by *choice*: an object, ``"pickle"``, ``"json"`` or None."""
+    if choice is None or choice == "pickle":
+        return PickleSerializer()
+    if choice == "json":
+        return JSONSerializer()
+    if isinstance(choice, str):
+        raise InvalidCallError(f"unknown serializer: {choice!r} (use 'pickle' or 'json')")
+    if callable(getattr(choice, "dumps", None)) and callable(getattr(choice, "loads", None)):
+        return cast("Serializer", choice)
+    raise InvalidCallError(f"not a serializer: {choice!r} (it needs dumps and loads)")
+
+
+def _name(serializer: Serializer) -> str:
+    return getattr(serializer, "__name__", type(serializer).__name__)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
