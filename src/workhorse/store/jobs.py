@@ -132,18 +132,28 @@ class Claim:
     suspended: bool
 
 
-def claim(
-    keys: Keys, queues: Sequence[str], *, worker: str, token: str, count: int, lease: float
+def claim(  # noqa: PLR0913 - one for each input of the script
+    keys: Keys,
+    queues: Sequence[str],
+    *,
+    worker: str,
+    token: str,
+    count: int,
+    lease: float,
+    whole_run: bool = False,
 ) -> Call[Claim]:
     """Take up to *count* jobs from *queues* in their order, leased to *worker*.
 
     Sent again with the same *token* it returns the same jobs, as far as they are still held.
+    With *whole_run* a lease lasts at least for its job's time limit, for a worker that can't
+    extend it while the job runs.
     """
     args = {
         "worker": worker,
         "token": token,
         "count": count,
         "lease": lease,
+        "whole_run": int(whole_run),
         "most_bytes": CLAIM_BYTES,
         "fields": FIELDS_TO_RUN,
     }
@@ -184,9 +194,9 @@ class Settlement(NamedTuple):
     queue: str
     event: str
     to: str
-    started_ago: float
-    """Seconds before this is sent."""
-    ended_ago: float
+    started_at: float
+    """By the sender's monotonic clock, as ``ended_at`` and ``settle``'s *sent_at*."""
+    ended_at: float
     ttl: int
     due_in: float
     at_front: int
@@ -199,8 +209,8 @@ def settlement(
     verdict: Verdict,
     *,
     result_ttl: int,
-    started_ago: float = 0,
-    ended_ago: float = 0,
+    started_at: float = 0,
+    ended_at: float = 0,
 ) -> Settlement:
     """Return *verdict* on *job*, ready to send; *result_ttl* is the default, in seconds."""
     ttl = result_ttl if job.result_ttl is None else job.result_ttl
@@ -212,8 +222,8 @@ def settlement(
         job.queue,
         verdict.event.value,
         verdict.to.value,
-        started_ago,
-        ended_ago,
+        started_at,
+        ended_at,
         ttl,
         verdict.due_in,
         int(verdict.at_front),
@@ -222,9 +232,12 @@ def settlement(
     )
 
 
-def settle(keys: Keys, settlements: Sequence[Settlement], *, worker: str) -> Call[list[Settled]]:
-    """Apply verdicts to jobs that *worker* holds."""
-    return script("settle", keys, {"worker": worker}, settlements, parse=_settled)
+def settle(
+    keys: Keys, settlements: Sequence[Settlement], *, worker: str, sent_at: float
+) -> Call[list[Settled]]:
+    """Apply verdicts to jobs that *worker* holds; *sent_at* is now by its monotonic clock."""
+    args = {"worker": worker, "sent_at": sent_at}
+    return script("settle", keys, args, settlements, parse=_settled)
 
 
 def _settled(reply: list[bytes]) -> list[Settled]:

@@ -1,5 +1,6 @@
 --! keys: job, queue, finished, failed, scheduled, results, ended, tombstone
--- Move a job to where a verdict sends it. Its execution was ended before.
+-- Move a job to where a verdict sends it. Its execution was ended before. `sent_at` and the item's times
+-- are of the sender's own clock, whatever its epoch: only their differences count.
 local function keep(registry, item, job)
   local ttl = tonumber(item.ttl)
   redis.call('ZADD', registry, ttl < 0 and (item.to == 'finished' and '+inf' or ttl) or score(now + ttl), item.job_id)
@@ -23,10 +24,10 @@ local function add_result(item, worker, began, ended)
     'execution_ended_at', score(ended), unpack(item.entry))
 end
 
-local function apply(item, worker, known)
+local function apply(item, worker, known, sent_at)
   local job = job_key(item.job_id)
   local waiters = tonumber(known.waiters or 0)
-  local began, ended = now - item.started_ago, now - item.ended_ago
+  local began, ended = now - (sent_at - item.started_at), now - (sent_at - item.ended_at)
   if item.to == 'finished' and tonumber(item.ttl) == 0 then
     redis.call('DEL', job, results_key(item.job_id))
     redis.call('SET', tombstone_key(item.job_id), known.token or '', 'EX', 60)

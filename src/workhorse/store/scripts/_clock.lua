@@ -1,7 +1,7 @@
 -- The server's time: `now` in seconds, and text(moment) as RQ writes a date.
 -- Times come from here alone, because the clocks of workers may be wrong by hours.
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local server_time = redis.call('TIME')
+local now = tonumber(server_time[1]) + tonumber(server_time[2]) / 1000000
 
 local function date_of(day)
   -- Civil date of a day counted from 1970-01-01; H. Hinnant, chrono-Compatible Low-Level Date Algorithms.

@@ -1,7 +1,7 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
 --! keys: queue, lease, job, claim, suspended
 --! events: claim
---! args: worker, token, count, lease, most_bytes, fields...
+--! args: worker, token, count, lease, whole_run, most_bytes, fields...
 --! each: queue
 --! include: _clock, _push
 --! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
@@ -29,8 +29,21 @@ end
 
 local stamp = text(now)
 local lapses = score(now + lease)
+
+-- A worker that can't extend a lease while a job runs takes one as long as the job's time limit,
+-- and a minute for the kill; a day for a job without a limit.
+local function lapse_of(timeout)
+  local limit = tonumber(timeout or '') or 180
+  if whole_run == '0' or limit + 60 < tonumber(lease) and limit >= 0 then return lapses end
+  return score(now + (limit < 0 and 86400 or limit + 60))
+end
+
 local bytes, most, spare = 0, tonumber(count), 1000
 local taken = {}
+local timeout_at = 1
+for i, name in ipairs(fields) do
+  if name == 'timeout' then timeout_at = i + 1 end
+end
 
 local function take_one(queue)
   local id = redis.call('LPOP', queue_key(queue))
@@ -42,7 +55,7 @@ local function take_one(queue)
     local execution = token .. string.format('%08x', #jobs + 1)
     redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
     redis.call('PERSIST', job)
-    redis.call('ZADD', lease_key(queue), lapses, id .. ':' .. execution)
+    redis.call('ZADD', lease_key(queue), lapse_of(values[timeout_at]), id .. ':' .. execution)
     table.remove(values, 1)
     bytes = bytes + #(values[1] or '')
     jobs[#jobs + 1] = {queue, id, execution, unpack(values, 1, #fields)}

@@ -1,7 +1,7 @@
 --! Apply verdicts to executions whose lease has lapsed. One that was extended meanwhile is left alone.
 --! keys: job, lease, queue
 --! events: recover
---! each: job_id, execution_id, queue, event, to, started_ago, ended_ago, ttl, due_in, at_front, fields..., entry...
+--! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
 --! include: _clock, _push, _end_execution, _apply
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted
 local replies = {}
@@ -17,7 +17,7 @@ local function recover(item)
     return 'gone'
   end
   if after('recover', known[1], item.to) then
-    apply(item, known[2] or '', {waiters = known[3], token = known[4]})
+    apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
     return 'applied'
   end
   -- An RQ worker that died between its two steps of starting a job leaves it queued in no list (rq3.md, L4).

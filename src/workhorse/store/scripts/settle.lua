@@ -1,8 +1,8 @@
 --! Apply verdicts to executions of a worker; each is refused unless its lease is still held.
 --! keys: job, worker
 --! events: succeed, retry, fail, stop, recover
---! args: worker
---! each: job_id, execution_id, queue, event, to, started_ago, ended_ago, ttl, due_in, at_front, fields..., entry...
+--! args: worker, sent_at
+--! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
 --! include: _clock, _push, _end_execution, _apply
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
 --!   another's or nobody's; 'gone' if the job was deleted
@@ -18,9 +18,9 @@ local function settle(item)
   end
   if not known[1] then return 'gone' end
   if not legal then return 'refused' end
-  apply(item, worker, {waiters = known[3], token = known[4]})
+  apply(item, worker, {waiters = known[3], token = known[4]}, sent_at)
   if item.to == 'finished' then succeeded = succeeded + 1 else failed = failed + 1 end
-  seconds = seconds + item.started_ago - item.ended_ago
+  seconds = seconds + item.ended_at - item.started_at
   return 'applied'
 end
 

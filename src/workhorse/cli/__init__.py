@@ -1,0 +1,1 @@
+"""The `workhorse` command. Says what happened; decides nothing."""

@@ -1,0 +1,1 @@
+"""The processes that run jobs: one supervisor, its workers, and the ledger between them."""

@@ -1,0 +1,47 @@
+"""What a background task is, and when it is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a duty did: one line for each thing an operator wants to know, and how much in all."""
+
+    done: int = 0
+    lines: tuple[str, ...] = ()
+
+
+class Duty(Protocol):
+    """A background task that anybody may run at any time, also several at once."""
+
+    @property
+    def name(self) -> str:
+        """Its verb."""
+        ...
+
+    @property
+    def every(self) -> float:
+        """Seconds between two runs."""
+        ...
+
+    def run_once(self, now: float) -> Report:
+        """Do what is due. Raises what the store raises; nothing is then half done."""
+        ...
+
+
+class Timetable:
+    """Knows which duties are due. *now* is of any steady clock."""
+
+    def __init__(self, duties: Sequence[Duty], *, now: float) -> None:
+        self._due_at = dict.fromkeys(duties, now)
+
+    def due(self, now: float) -> list[Duty]:
+        """Return the duties whose time has come, and set their next one."""
+        due = [duty for duty, at in self._due_at.items() if at <= now]
+        for duty in due:
+            self._due_at[duty] = now + duty.every
+        return due

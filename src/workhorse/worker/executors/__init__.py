@@ -1,0 +1,1 @@
+"""Where a job runs. Each module is one executor; none knows Redis, and none knows another."""

@@ -1,0 +1,54 @@
+"""What the worker's loop asks of any place that runs jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from workhorse.core.outcomes import Outcome
+
+Run = Callable[[], Outcome]
+"""Run a job to its end. Raises nothing: whatever the job does is its outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One finished run, reported once. Times are of the monotonic clock, in seconds."""
+
+    execution_id: str
+    outcome: Outcome
+    started_at: float
+    ended_at: float
+
+
+class Executor(Protocol):
+    """Runs jobs somewhere and reports how each ended.
+
+    Every executor passes ``tests/contract/test_executors.py``: whatever a job does, it is
+    reported exactly once and its slot comes back.
+    """
+
+    @property
+    def free_slots(self) -> int:
+        """How many more jobs may be started now."""
+        ...
+
+    def start(self, execution_id: str, run: Run, *, kill_after: float | None) -> None:
+        """Begin a run; after *kill_after* seconds it is killed, where it can be.
+
+        Never blocks on the job, except inline.
+        """
+        ...
+
+    def stop(self, execution_id: str) -> None:
+        """End a running job; it is reported as stopped."""
+        ...
+
+    def collect(self, timeout: float) -> list[Ended]:
+        """Return runs that ended, waiting up to *timeout* seconds for the first."""
+        ...
+
+    def close(self) -> None:
+        """End what still runs, unreported, and release everything."""
+        ...

@@ -1,0 +1,274 @@
+"""Claim, run, judge, settle; until told to stop. One worker process is one of these."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from workhorse.core.ids import new_token
+from workhorse.core.outcomes import Crashed
+from workhorse.core.pacing import Pace, next_batch
+from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
+from workhorse.core.verdicts import judge
+from workhorse.store import jobs, workers
+from workhorse.store.calls import Call
+from workhorse.store.drivers import Store
+from workhorse.wire.records import Claimed
+from workhorse.worker import runner
+from workhorse.worker.executors.protocol import Ended, Executor
+from workhorse.worker.ledger import Ledger, Slot
+from workhorse.worker.lifecycle import Shutdown
+from workhorse.worker.logs import JobLog, say
+from workhorse.worker.options import WorkerOptions
+from workhorse.worker.patience import insist
+from workhorse.worker.presence import executions_of
+
+_COLLECT_FOR: Final = 0.25
+"""Seconds between two looks around while a job runs elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Where the jobs of one claim are."""
+
+    waiting: deque[tuple[int, Claimed]]
+    running: dict[str, tuple[int, Claimed]]
+
+
+class Loop:
+    """One worker: takes jobs in batches sized by time, and settles them with the next claim.
+
+    *tick* is called between jobs, while one runs elsewhere, and while idle. With *whole_run*
+    claims cover a job's whole time limit, because nobody can extend them meanwhile.
+    """
+
+    def __init__(  # noqa: PLR0913 - its collaborators
+        self,
+        options: WorkerOptions,
+        store: Store,
+        ledger: Ledger,
+        executor: Executor,
+        shutdown: Shutdown,
+        *,
+        tick: Callable[[], None] = lambda: None,
+        whole_run: bool = False,
+    ) -> None:
+        self._options = options
+        self._store = store
+        self._ledger = ledger
+        self._executor = executor
+        self._shutdown = shutdown
+        self._tick = tick
+        self._whole_run = whole_run
+        self._pace = Pace()
+        self._size = 1
+        self._log = JobLog(describe=options.describe_jobs)
+        self._ended: list[tuple[int, jobs.Settlement]] = []
+        self._first_ended_at = 0.0
+        self._idle_since = time.monotonic()
+        self.jobs_run = 0
+
+    def run(self) -> int:
+        """Work until told to stop (or, in a burst, until the queues are empty).
+
+        Returns how many jobs ended. Nothing is left behind: what was claimed and not run is
+        back on its queue.
+        """
+        while not self._is_over():
+            self._tick()
+            claim = self._claim()
+            if claim.jobs:
+                self._work(claim.jobs)
+                self._idle_since = time.monotonic()
+            elif self._options.burst:
+                break
+            else:
+                self._rest(suspended=claim.suspended)
+        self._settle()
+        self._log.sum_up(now=None)
+        return self.jobs_run
+
+    def _is_over(self) -> bool:
+        if self._shutdown.requested:
+            return True
+        idle_for = time.monotonic() - self._idle_since
+        longest = self._options.max_idle_time
+        return self._jobs_left() == 0 or (longest is not None and idle_for > longest)
+
+    def _jobs_left(self) -> int | None:
+        most = self._options.max_jobs
+        return None if most is None else max(0, most - self.jobs_run)
+
+    # Claim
+
+    def _claim(self) -> jobs.Claim:
+        """Settle what ended and claim the next batch, in one round trip."""
+        token = new_token()
+        count = self._size if not self._whole_run else 1
+        if (left := self._jobs_left()) is not None:
+            count = min(count, left)
+        self._ledger.ask(token)
+        options = self._options
+        claim_call = jobs.claim(
+            options.keys,
+            options.queues,
+            worker=options.name,
+            token=token,
+            count=count,
+            lease=options.lease,
+            whole_run=self._whole_run,
+        )
+        *settled, claim = self._insist(lambda: [*self._settle_calls(), claim_call])
+        if settled:
+            self._note_settled(settled[0])
+        self._ledger.clear()
+        for queue, job_id, state in claim.dropped:
+            why = f"it is {state} already" if state else "there is no such job (deleted or expired)"
+            say("drop", f"{queue}: dropped {job_id} from the queue: {why}", queue=queue,
+                job_id=job_id, state=state)  # fmt: skip
+        return claim
+
+    def _rest(self, *, suspended: bool) -> None:
+        """Sleep until a queue's bell rings, but not long: RQ's producers ring none."""
+        self._log.sum_up(now=time.monotonic())
+        if suspended:
+            time.sleep(BELL_SECONDS)
+            return
+        options = self._options
+        self._insist(
+            lambda: [workers.await_bell(options.keys, options.queues, seconds=BELL_SECONDS)]
+        )
+
+    # Work
+
+    def _work(self, claimed: Sequence[Claimed]) -> None:
+        held = self._ledger.hold(claimed)
+        if held < len(claimed):
+            self._release(claimed[held:])
+        batch = Batch(deque(enumerate(claimed[:held])), {})
+        began, before = time.monotonic(), self.jobs_run
+        slowest = 0.0
+        while batch.waiting or batch.running:
+            if batch.waiting and self._shutdown.requested:
+                self._take_back(batch)
+            while batch.waiting and self._executor.free_slots:
+                self._begin(batch, *batch.waiting.popleft())
+            for ended in self._executor.collect(_COLLECT_FOR if not batch.waiting else 0.02):
+                slowest = max(slowest, ended.ended_at - ended.started_at)
+                self._end(ended, *batch.running.pop(ended.execution_id))
+            if batch.running:
+                self._look_around(batch)
+        seconds = time.monotonic() - began
+        ran = self.jobs_run - before
+        self._size = next_batch(self._size, jobs=ran, seconds=seconds, slowest=slowest)
+
+    def _begin(self, batch: Batch, number: int, job: Claimed) -> None:
+        now = time.monotonic()
+        overdue = self._ended and now - self._first_ended_at > BATCH_SECONDS
+        if overdue or (self._ended and not self._pace.is_short(_label(job))):
+            self._settle()
+        now = time.monotonic()
+        if not self._ledger.enter(number, now=now):
+            return
+        self._log.started(job, now=now)
+        batch.running[job.execution_id] = (number, job)
+        options = self._options
+        running = runner.Running(
+            job, options.name, options.keys, options.serializer, options.connect
+        )
+        limit = runner.time_limit(job.timeout)
+        kill_after = None if limit is None else limit + options.timeout_grace
+        self._executor.start(
+            job.execution_id, partial(runner.run, running), kill_after=kill_after
+        )
+
+    def _end(self, ended: Ended, number: int, job: Claimed) -> None:
+        verdict = judge(ended.outcome, job.policy)
+        settlement = jobs.settlement(
+            job,
+            verdict,
+            result_ttl=self._options.result_ttl,
+            started_at=ended.started_at,
+            ended_at=ended.ended_at,
+        )
+        if not self._ended:
+            self._first_ended_at = ended.ended_at
+        self._ended.append((number, settlement))
+        seconds = ended.ended_at - ended.started_at
+        self._pace.learn(_label(job), seconds)
+        self.jobs_run += 1
+        self._log.ended(
+            job, now=ended.ended_at, seconds=seconds, error=verdict.error, to=verdict.to
+        )
+        if not self._ledger.end(number, settlement):
+            self._settle()
+
+    def _look_around(self, batch: Batch) -> None:
+        """While a job runs elsewhere: nobody waits behind it, and a second signal ends it."""
+        self._tick()
+        if self._shutdown.at_once:
+            self._abandon(batch)
+        elif batch.waiting:
+            self._take_back(batch)
+        if self._ended:
+            self._settle()
+
+    def _take_back(self, batch: Batch) -> None:
+        """Give the jobs that were not entered back to the front of their queues."""
+        batch.waiting.clear()
+        self._release([held.job for held in self._ledger.take_back(Slot.HELD)])
+
+    def _abandon(self, batch: Batch) -> None:
+        """End the running jobs now and have them judged as lost."""
+        self._take_back(batch)
+        now = time.monotonic()
+        self._executor.close()
+        for execution_id, (number, job) in list(batch.running.items()):
+            outcome = Crashed("its worker was told to stop at once")
+            self._end(Ended(execution_id, outcome, now, now), number, job)
+        batch.running.clear()
+
+    # Settle
+
+    def _settle(self) -> None:
+        """Settle what ended, now."""
+        if self._ended:
+            self._note_settled(self._insist(self._settle_calls)[0])
+
+    def _settle_calls(self) -> list[Call[list[jobs.Settled]]]:
+        if not self._ended:
+            return []
+        settlements = [settlement for _, settlement in self._ended]
+        keys, name = self._options.keys, self._options.name
+        return [jobs.settle(keys, settlements, worker=name, sent_at=time.monotonic())]
+
+    def _note_settled(self, replies: Sequence[jobs.Settled]) -> None:
+        for (_, settlement), reply in zip(self._ended, replies, strict=True):
+            if reply in (jobs.Settled.REFUSED, jobs.Settled.GONE):
+                why = "it was deleted" if reply is jobs.Settled.GONE else "its lease was lost"
+                say("refuse", f"{settlement.queue}: the end of job {settlement.job_id} was not "
+                    f"written: {why}", level=logging.WARNING, job_id=settlement.job_id,
+                    reply=str(reply))  # fmt: skip
+        self._ledger.forget([number for number, _ in self._ended])
+        self._ended.clear()
+
+    def _release(self, claimed: Sequence[Claimed]) -> None:
+        if claimed:
+            options = self._options
+            executions = executions_of(claimed)
+            call = jobs.release(options.keys, executions, worker=options.name)
+            self._insist(lambda: [call])
+            say("release", f"gave {len(claimed)} unrun jobs back", jobs=len(claimed))
+
+    def _insist(self, make_calls: Callable[[], Sequence[Call[Any]]]) -> list[Any]:
+        return insist(self._store, make_calls, between=self._tick)
+
+
+def _label(job: Claimed) -> str:
+    """Return the function's name, as far as the description tells it; for expectations only."""
+    return job.description.partition("(")[0]

@@ -1,0 +1,1 @@
+"""What must hold for each implementation, on real servers."""

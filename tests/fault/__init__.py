@@ -1,0 +1,1 @@
+"""Lost requests, lost replies, killed processes."""

@@ -1,0 +1,1 @@
+"""What several tests start or wait for; nothing here replaces our own code."""
