@@ -1,1 +1,113 @@
-"""A job queue for Python on Redis or Valkey."""
+"""A job queue for Python on Redis or Valkey: no job is lost, and old RQ workers may stay.
+
+Every public name is here; each is imported when it is first used, so that importing
+``workhorse`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from workhorse._version import __version__
+
+if TYPE_CHECKING:
+    from workhorse.api.current import get_current_job
+    from workhorse.api.decorators import job
+    from workhorse.api.job import Job, JobStatus, cancel_job, requeue_job
+    from workhorse.api.queue import Queue
+    from workhorse.api.results import Result
+    from workhorse.api.worker import SimpleWorker, Worker
+    from workhorse.core.errors import (
+        ConnectionChoiceError,
+        DeserializationError,
+        DuplicateJobError,
+        InvalidCallError,
+        InvalidJobOperation,
+        InvalidNameError,
+        InvalidOptionError,
+        JobTimeoutException,
+        JobWaitTimeoutError,
+        NoSuchJobError,
+        SerializationError,
+        TimeoutFormatError,
+        UnsupportedOptionError,
+        WorkhorseError,
+    )
+    from workhorse.core.retry import Retry
+    from workhorse.wire.payload import JSONSerializer, PickleSerializer
+
+VERSION = __version__
+
+_HOMES = {
+    "api.current": ("get_current_job",),
+    "api.decorators": ("job",),
+    "api.job": ("Job", "JobStatus", "cancel_job", "requeue_job"),
+    "api.queue": ("Queue",),
+    "api.results": ("Result",),
+    "api.worker": ("SimpleWorker", "Worker"),
+    "core.errors": (
+        "ConnectionChoiceError",
+        "DeserializationError",
+        "DuplicateJobError",
+        "InvalidCallError",
+        "InvalidJobOperation",
+        "InvalidNameError",
+        "InvalidOptionError",
+        "JobTimeoutException",
+        "JobWaitTimeoutError",
+        "NoSuchJobError",
+        "SerializationError",
+        "TimeoutFormatError",
+        "UnsupportedOptionError",
+        "WorkhorseError",
+    ),
+    "core.retry": ("Retry",),
+    "wire.payload": ("JSONSerializer", "PickleSerializer"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - what a newcomer needs first
+    "Queue",
+    "Job",
+    "JobStatus",
+    "Result",
+    "Retry",
+    "Worker",
+    "SimpleWorker",
+    "job",
+    "get_current_job",
+    "cancel_job",
+    "requeue_job",
+    "JSONSerializer",
+    "PickleSerializer",
+    "ConnectionChoiceError",
+    "DeserializationError",
+    "DuplicateJobError",
+    "InvalidCallError",
+    "InvalidJobOperation",
+    "InvalidNameError",
+    "InvalidOptionError",
+    "JobTimeoutException",
+    "JobWaitTimeoutError",
+    "NoSuchJobError",
+    "SerializationError",
+    "TimeoutFormatError",
+    "UnsupportedOptionError",
+    "WorkhorseError",
+    "VERSION",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'workhorse' has no attribute {name!r}")
+    value = getattr(import_module(f"workhorse.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -62,6 +62,14 @@ class UnsupportedOptionError(WorkhorseError, TypeError):
     """An option of RQ that this version does not have yet; nothing was enqueued."""
 
 
+class InvalidOptionError(WorkhorseError, ValueError):
+    """An option has a value that makes no sense; nothing was done."""
+
+
+class JobWaitTimeoutError(WorkhorseError, TimeoutError):
+    """A job did not end within the time that its caller would wait; it goes on."""
+
+
 class ConnectionChoiceError(WorkhorseError):
     """No server could be chosen, or the connection given is of a kind that can't be used."""
 

@@ -212,3 +212,18 @@ def _settings(url: str) -> dict[str, Any]:
 
 def _stars(match: re.Match[str]) -> str:
     return f"{match[1]}***@" if match[1] else f"{match[2]}***"
+
+
+def separate(client: Any) -> Any:
+    """Return a client of the same server with connections of its own, for a worker.
+
+    It never sends anything twice by itself. A pool that can't be copied (Sentinel's) is used
+    as it is.
+    """
+    pool = client.connection_pool
+    if type(pool).__name__ not in ("ConnectionPool", "BlockingConnectionPool"):
+        return client
+    settings = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
+    settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
+    copied = type(pool)(connection_class=pool.connection_class, **settings)
+    return type(client)(connection_pool=copied)

@@ -5,8 +5,9 @@ Each function is one script of the same name, and each may be sent again after a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -37,8 +38,8 @@ SLICE: Final = 100
 class Enqueued(NamedTuple):
     """What became of jobs that were enqueued."""
 
-    at: Any
-    """The server's time, a datetime."""
+    at: datetime | None
+    """The server's time."""
     refused: list[str]
     """For each job '' if it is stored, else the state of another job with its id."""
 
@@ -84,17 +85,20 @@ class JobId(NamedTuple):
     job_id: str
 
 
-def enqueue(keys: Keys, records: Sequence[JobRecord], *, at_front: bool = False) -> Call[Enqueued]:
+def enqueue(
+    keys: Keys, records: Sequence[JobRecord], *, at_front: Container[str] = ()
+) -> Call[Enqueued]:
     """Store new jobs and queue them, in their order; each once, however often this is sent.
 
-    Atomic for all *records* together; keep it to ``MANY``.
+    Jobs whose id is in *at_front* go before those that wait. Atomic for all *records*
+    together; keep it to ``MANY``.
     """
     items = [
         NewJob(
             record.id,
             record.token,
             record.origin,
-            int(at_front),
+            int(record.id in at_front),
             record.ttl or 0,
             encode(record),
         )
@@ -324,6 +328,24 @@ def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
     """Remove jobs, running ones too; return the states they were in."""
     items = [JobId(job_id) for job_id in job_ids]
     return script("delete", keys, {}, items, parse=lambda reply: [_state(word) for word in reply])
+
+
+def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]:
+    """Take all jobs off a queue and return how many: deleted, or canceled with *keep_jobs*.
+
+    Those that are claimed meanwhile run. With *forget* the queue is taken off the list.
+    """
+    args = {"queue": queue, "limit": MANY, "keep": int(keep_jobs), "forget": int(forget)}
+    taken, last = 0, MANY
+    while last == MANY:
+        last = yield from script("empty", keys, args, parse=int)
+        taken += last
+    return taken
+
+
+def set_meta(keys: Keys, job_id: str, meta: bytes) -> Call[bool]:
+    """Replace a job's meta; False, and nothing written, if there is no such job."""
+    return script("set_meta", keys, {"job_id": job_id, "meta": meta}, parse=bool)
 
 
 def wait(keys: Keys, job_id: str) -> Call[State | None]:

@@ -30,7 +30,7 @@ local function apply(item, worker, known, sent_at)
   local began, ended = now - (sent_at - item.started_at), now - (sent_at - item.ended_at)
   if item.to == 'finished' and tonumber(item.ttl) == 0 then
     redis.call('DEL', job, results_key(item.job_id))
-    redis.call('SET', tombstone_key(item.job_id), known.token or '', 'EX', 60)
+    redis.call('SET', tombstone_key(item.job_id), item.execution_id .. ':' .. (known.token or ''), 'EX', 60)
   else
     redis.call('HSET', job, 'status', item.to, 'started_at', text(began), 'ended_at', text(ended),
       unpack(item.fields))

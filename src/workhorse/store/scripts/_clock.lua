@@ -18,7 +18,8 @@ end
 
 local shown_second, shown_text
 local function text(moment)
-  local second = math.floor(moment)
+  local micros = math.floor(moment * 1000000 + 0.5)
+  local second = math.floor(micros / 1000000)
   if second ~= shown_second then
     local day = math.floor(second / 86400)
     local rest = second - day * 86400
@@ -26,7 +27,7 @@ local function text(moment)
     shown_text = string.format('%sT%02d:%02d:%02d', date_of(day), math.floor(rest / 3600),
       math.floor(rest / 60) % 60, rest % 60)
   end
-  return string.format('%s.%06dZ', shown_text, math.floor((moment - second) * 1000000))
+  return string.format('%s.%06dZ', shown_text, micros - second * 1000000)
 end
 
 -- A sorted set's score: redis would write a Lua number with 14 digits, too few for microseconds.

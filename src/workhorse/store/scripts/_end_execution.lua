@@ -2,14 +2,26 @@
 -- Give up an execution's lease; false if it does not hold one (any more). The first write of every
 -- script that ends an execution, and a removal: a server that is out of memory refuses scripts
 -- that begin with anything else, and could then never be drained.
-local function end_execution(queue, job_id, execution_id, worker)
-  local member = job_id .. ':' .. execution_id
-  if redis.call('ZREM', lease_key(queue), member) == 0 then
-    return false
-  end
+local function lease_member(job_id, execution_id)
+  -- RQ before 2.0 knew no executions, and wrote the job's id alone.
+  return execution_id == '' and job_id or job_id .. ':' .. execution_id
+end
+
+local function take_lease(queue, job_id, execution_id)
+  return redis.call('ZREM', lease_key(queue), lease_member(job_id, execution_id)) == 1
+end
+
+local function forget_execution(job_id, execution_id, worker)
   if redis.call('DEL', execution_key(job_id, execution_id)) == 1 then
     redis.call('ZREM', executions_key(job_id), execution_id)
-    redis.call('SREM', worker_executions_key(worker), member)
+    redis.call('SREM', worker_executions_key(worker), lease_member(job_id, execution_id))
   end
+end
+
+local function end_execution(queue, job_id, execution_id, worker)
+  if not take_lease(queue, job_id, execution_id) then
+    return false
+  end
+  forget_execution(job_id, execution_id, worker)
   return true
 end

@@ -1,4 +1,4 @@
---! keys: queues, queue, job, results, tombstone, finished, failed, canceled
+--! keys: queues, queue, job, results, ended, tombstone, finished, failed, canceled
 -- See whether a new job may have its id. Returns nothing if so (an ended job with the same id is
 -- cleared away, it begins anew); 'again' if this very call stored the job before and its reply was
 -- lost; else the state of the job that has the id. An id that our client made up carries no token:
@@ -14,22 +14,19 @@ local function make_room(item, event)
   if redis.call('EXISTS', job, tombstone) == 0 then
     return nil
   end
-  if redis.call('GET', tombstone) == item.token then
+  if string.match(redis.call('GET', tombstone) or '', ':(.*)$') == item.token then
     return 'again'
   end
   local old = redis.call('HMGET', job, 'status', 'token', 'origin')
-  if not old[1] then
-    return nil
-  end
-  if old[2] == item.token or item.token == '' then
+  if old[1] and (old[2] == item.token or item.token == '') then
     return 'again'
   end
-  if not after(event, old[1]) then
+  if old[1] and not after(event, old[1]) then
     return old[1]
   end
   for _, registry in ipairs({finished_key, failed_key, canceled_key}) do
     redis.call('ZREM', registry(old[3] or ''), item.job_id)
   end
-  redis.call('DEL', job, results_key(item.job_id))
+  redis.call('DEL', job, results_key(item.job_id), ended_key(item.job_id))
   return nil
 end

@@ -6,26 +6,28 @@
 --! include: _clock, _end_execution
 --! returns: for each 1, or 0 if the execution no longer holds the job: it must end and write nothing
 local replies = {}
-local stamp, lapses = text(now), score(now + lease)
+local stamp, moment, lapses = text(now), score(now), score(now + lease)
 local kept = math.ceil(lease) + 60
 
 local function extend(item)
-  local member = item.job_id .. ':' .. item.execution_id
-  if not redis.call('ZSCORE', lease_key(item.queue), member) then
+  -- Taken and put back: out of memory, a script must begin with a removal.
+  if not take_lease(item.queue, item.job_id, item.execution_id) then
     return 0
   end
-  -- Deleted or canceled by RQ, which leaves the lease (rq3.md, R1 and R2).
-  local status = redis.call('HGET', job_key(item.job_id), 'status')
-  if not status or not after('release', status) then
-    end_execution(item.queue, item.job_id, item.execution_id, worker)
+  local job = job_key(item.job_id)
+  local known = redis.call('HMGET', job, 'status', 'execution_id')
+  -- Deleted, canceled or restarted by RQ, which leaves the lease (rq3.md, R1 and R2).
+  if not known[1] or not after('release', known[1]) or known[2] ~= item.execution_id then
+    forget_execution(item.job_id, item.execution_id, worker)
     return 0
   end
+  local member = lease_member(item.job_id, item.execution_id)
   redis.call('ZADD', lease_key(item.queue), lapses, member)
-  redis.call('HSET', job_key(item.job_id), 'last_heartbeat', stamp)
+  redis.call('HSET', job, 'last_heartbeat', stamp)
   local execution = execution_key(item.job_id, item.execution_id)
-  redis.call('HSETNX', execution, 'created_at', score(now))
-  redis.call('HSET', execution, 'id', item.execution_id, 'job_id', item.job_id, 'last_heartbeat',
-    score(now), 'worker_name', worker)
+  redis.call('HSETNX', execution, 'created_at', moment)
+  redis.call('HSET', execution, 'id', item.execution_id, 'job_id', item.job_id, 'last_heartbeat', moment,
+    'worker_name', worker)
   redis.call('EXPIRE', execution, kept)
   redis.call('ZADD', executions_key(item.job_id), lapses, item.execution_id)
   redis.call('EXPIRE', executions_key(item.job_id), kept)

@@ -10,16 +10,16 @@ local stamp = text(now)
 
 local function forward(queue, id)
   local job = job_key(id)
-  local known = redis.call('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   redis.call('ZREM', scheduled_key(queue), id)
+  local known = redis.call('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   local to = known[1] and after('forward', known[1])
   if not to then
     return 0
   end
-  -- RQ's rule: a job that ran before obeys its Retry, a new one what enqueue was told.
-  local retried = known[3] == '1' and known[4] and known[4] ~= ''
+  -- A job that ran before obeys its Retry, a new one what enqueue was told.
+  local ran = known[4] and known[4] ~= ''
   redis.call('HSET', job, 'status', to, 'enqueued_at', stamp)
-  push(queue, id, retried or known[2] == '1')
+  push(queue, id, known[ran and 3 or 2] == '1')
   return 1
 end
 

@@ -6,15 +6,29 @@
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted
 local replies = {}
 
+-- Whether another execution has the job: RQ cancels and requeues without ending ours (rq3.md, R2).
+local function held_by_other(item, execution_id)
+  if execution_id and execution_id ~= item.execution_id then
+    local lapses = redis.call('ZSCORE', lease_key(item.queue), lease_member(item.job_id, execution_id))
+    if lapses and tonumber(lapses) > now then return true end
+  end
+  return redis.call('ZCOUNT', executions_key(item.job_id), score(now), '+inf') > 0
+end
+
 local function recover(item)
-  local lapses = redis.call('ZSCORE', lease_key(item.queue), item.job_id .. ':' .. item.execution_id)
+  local member = lease_member(item.job_id, item.execution_id)
+  local lapses = redis.call('ZSCORE', lease_key(item.queue), member)
   if not lapses or tonumber(lapses) > now then
     return 'refused'
   end
-  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token')
+  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id')
   end_execution(item.queue, item.job_id, item.execution_id, known[2] or '')
+  redis.call('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
   if not known[1] then
     return 'gone'
+  end
+  if held_by_other(item, known[5]) then
+    return 'refused'
   end
   if after('recover', known[1], item.to) then
     apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)

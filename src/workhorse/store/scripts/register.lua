@@ -6,13 +6,13 @@
 --! include: _clock
 --! returns: 1 if it was not known
 local key = worker_key(worker)
-redis.call('HSETNX', key, 'birth', text(now))
-local fresh = redis.call('HSET', key, 'last_heartbeat', text(now), unpack(fields))
-redis.call('HDEL', key, 'death')
+redis.call('HDEL', key, 'death')  -- first: out of memory, a script must begin with a removal
+local fresh = redis.call('HSETNX', key, 'birth', text(now))
+redis.call('HSET', key, 'last_heartbeat', text(now), unpack(fields))
 redis.call('EXPIRE', key, ttl)
 redis.call('EXPIRE', worker_executions_key(worker), ttl)
 redis.call('SADD', workers_key(), key)
 for item in items() do
   redis.call('SADD', workers_of_key(item.queue), key)
 end
-return fresh > 0 and 1 or 0
+return fresh

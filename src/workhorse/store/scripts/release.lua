@@ -9,19 +9,24 @@ local replies, given = {}, {}
 for item in items() do
   given[#given + 1] = item
 end
-for number = #given, 1, -1 do
-  local item = given[number]
-  local job = job_key(item.job_id)
-  local status = redis.call('HGET', job, 'status')
-  replies[number] = 0
-  if end_execution(item.queue, item.job_id, item.execution_id, worker) and status then
-    local to = after('release', status)
-    if to then
-      redis.call('HSET', job, 'status', to)
-      redis.call('HDEL', job, 'started_at', 'worker_name', 'execution_id')
-      push(item.queue, item.job_id, true)
-      replies[number] = 1
-    end
+
+local function release(item)
+  if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
+    return 0
   end
+  local job = job_key(item.job_id)
+  local known = redis.call('HMGET', job, 'status', 'execution_id')
+  local to = known[1] and after('release', known[1])
+  if not to or known[2] ~= item.execution_id then
+    return 0
+  end
+  redis.call('HSET', job, 'status', to)
+  redis.call('HDEL', job, 'started_at', 'worker_name', 'execution_id')
+  push(item.queue, item.job_id, true)
+  return 1
+end
+
+for number = #given, 1, -1 do
+  replies[number] = release(given[number])
 end
 return replies

@@ -9,15 +9,23 @@
 local replies = {}
 local succeeded, failed, seconds = 0, 0, 0
 
+local function answer_late(item, status, execution_id, legal)
+  if not status then
+    local tombstone = redis.call('GET', tombstone_key(item.job_id)) or ''
+    return string.match(tombstone, '^[^:]*') == item.execution_id and 'already' or 'gone'
+  end
+  return not legal and execution_id == item.execution_id and 'already' or 'refused'
+end
+
 local function settle(item)
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token')
   local legal = known[1] and after(item.event, known[1], item.to)
   if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
-    if not known[1] then return 'gone' end
-    return not legal and known[2] == item.execution_id and 'already' or 'refused'
+    return answer_late(item, known[1], known[2], legal)
   end
   if not known[1] then return 'gone' end
-  if not legal then return 'refused' end
+  -- RQ cancels and requeues without ending our lease (rq3.md, R2): another may hold the job now.
+  if not legal or known[2] ~= item.execution_id then return 'refused' end
   apply(item, worker, {waiters = known[3], token = known[4]}, sent_at)
   if item.to == 'finished' then succeeded = succeeded + 1 else failed = failed + 1 end
   seconds = seconds + item.ended_at - item.started_at

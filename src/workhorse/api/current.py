@@ -1,0 +1,51 @@
+"""The job that runs here now, for its own code."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from workhorse.api.job import Job
+from workhorse.core.states import State
+from workhorse.store.drivers import Store
+from workhorse.wire.records import JobRecord
+from workhorse.worker.runner import CURRENT, Running
+
+_stores: dict[tuple[int, int], Store] = {}
+
+
+def get_current_job(connection: Any = None, job_class: type[Job] | None = None) -> Job | None:
+    """Return the job whose code calls this, or None outside of a job.
+
+    Both arguments are RQ's and need not be given. The job talks to the server only when more
+    is asked than its worker knew: ``meta``, say.
+    """
+    del connection
+    running = CURRENT.get()
+    if running is None:
+        return None
+    claimed = running.job
+    record = JobRecord(
+        id=claimed.job_id,
+        data=claimed.data,
+        status=State.STARTED,
+        origin=claimed.queue,
+        description=claimed.description,
+        timeout=claimed.timeout,
+        result_ttl=claimed.result_ttl,
+        failure_ttl=claimed.failure_ttl,
+        worker_name=running.worker,
+        execution_id=claimed.execution_id,
+    )
+    return (job_class or Job).of_record(
+        record, _store(running), running.keys, running.serializer, partial=True
+    )
+
+
+def _store(running: Running) -> Store:
+    """Return a connection for the code of jobs, apart from the worker's own, one a process."""
+    key = (os.getpid(), id(running.connect))
+    if key not in _stores:
+        _stores.clear()
+        _stores[key] = Store(running.connect())
+    return _stores[key]

@@ -1,0 +1,335 @@
+"""A queue, as producers hold it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Self
+
+from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.job import Job
+from workhorse.api.options import NOT_YET, EnqueueData, new_record, refuse_unsupported
+from workhorse.core import settings
+from workhorse.core.durations import parse_seconds
+from workhorse.core.errors import DuplicateJobError, InvalidCallError
+from workhorse.core.ids import check_job_id, check_queue_name, new_token
+from workhorse.core.retry import Retry
+from workhorse.core.states import State
+from workhorse.store import jobs, views
+from workhorse.store.connections import separate
+from workhorse.store.drivers import Client
+from workhorse.wire.payload import Serializer, choose_serializer
+from workhorse.wire.records import JobRecord
+from workhorse.worker.sync import run_here
+
+LOG = logging.getLogger("workhorse")
+
+_RESERVED: Final = {
+    "job_timeout": "timeout",
+    "description": "description",
+    "result_ttl": "result_ttl",
+    "ttl": "ttl",
+    "failure_ttl": "failure_ttl",
+    "job_id": "job_id",
+    "at_front": "at_front",
+    "meta": "meta",
+    "retry": "retry",
+}
+"""Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
+
+
+class Queue:
+    """A named queue of jobs, first in, first out.
+
+    Without a *connection* (a redis-py or valkey-py client, or a URL) the process's default
+    server is used. *default_timeout* is the time limit of its jobs, in seconds or as ``"1h"``.
+    With ``is_async=False`` jobs run at once, in the caller. With *results_in_stream* results
+    are kept where RQ's own clients read them, at 4 kB a job.
+    """
+
+    DEFAULT_TIMEOUT = settings.JOB_TIMEOUT
+
+    def __init__(  # noqa: PLR0913 - RQ's signature
+        self,
+        name: str = settings.QUEUE,
+        connection: Client | str | None = None,
+        default_timeout: int | str | None = None,
+        is_async: bool = True,  # noqa: FBT001, FBT002 - positional in RQ
+        job_class: type[Job] | None = None,
+        serializer: Serializer | str | None = None,
+        *,
+        results_in_stream: bool = False,
+    ) -> None:
+        self.name = check_queue_name(name)
+        self.is_async = is_async
+        self.serializer = choose_serializer(serializer)
+        self._store = store_of(connection)
+        self._keys = default_keys()
+        self._default_timeout = parse_seconds(default_timeout)
+        self._job_class: type[Job] = job_class or Job
+        self._results_in_stream = results_in_stream
+
+    @classmethod
+    def all(
+        cls, connection: Client | str | None = None, serializer: Serializer | str | None = None
+    ) -> list[Self]:
+        """Return every queue that was ever used, by name."""
+        names = store_of(connection).run(views.queue_names(default_keys()))
+        return [cls(name, connection, serializer=serializer) for name in names]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Queue) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def key(self) -> str:
+        """The key of the list of waiting ids on the server."""
+        return self._keys.queue(self.name)
+
+    @property
+    def connection(self) -> Any:
+        """The client this queue talks through."""
+        return client_of(self._store)
+
+    # Enqueue
+
+    def enqueue(self, f: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> Job:
+        """Queue a call of *f*, a function or its dotted name, and return the job.
+
+        Options go among the keyword arguments: ``job_timeout``, ``description``,
+        ``result_ttl``, ``ttl``, ``failure_ttl``, ``job_id``, ``at_front``, ``meta``, ``retry``;
+        the function's own arguments of those names can be given by ``args=`` and ``kwargs=``.
+        One round trip, applied once however often the client resends it. A ``job_id`` that
+        belongs to a job that has not ended returns that job and changes nothing.
+
+        Raises InvalidCallError, SerializationError or another error of ours for what could
+        not be run, before anything is sent.
+        """
+        return self._enqueue([self._parse(f, args, kwargs)])[0]
+
+    def enqueue_call(  # noqa: PLR0913 - RQ's signature
+        self,
+        func: Callable[..., Any] | str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        timeout: int | str | None = None,
+        result_ttl: int | str | None = None,
+        ttl: int | str | None = None,
+        failure_ttl: int | str | None = None,
+        description: str | None = None,
+        depends_on: Any = None,
+        job_id: str | None = None,
+        at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
+        meta: Mapping[str, Any] | None = None,
+        retry: Retry | None = None,
+        **not_yet: Any,
+    ) -> Job:
+        """Queue a call, its arguments and options given apart; otherwise as ``enqueue``."""
+        _refuse({"depends_on": depends_on, **not_yet})
+        data = EnqueueData(
+            func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
+            at_front, meta, retry,
+        )  # fmt: skip
+        return self._enqueue([data])[0]
+
+    def enqueue_many(self, job_datas: Iterable[EnqueueData], **not_yet: Any) -> list[Job]:
+        """Queue many calls, made by ``prepare_data``, and return their jobs in the same order.
+
+        One round trip for each thousand. Either all calls are well formed or nothing is sent;
+        each job is stored and queued as one, and applied once when the client resends.
+        """
+        _refuse(not_yet)
+        return self._enqueue(list(job_datas))
+
+    @staticmethod
+    def prepare_data(  # noqa: PLR0913 - RQ's signature
+        func: Callable[..., Any] | str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        timeout: int | str | None = None,
+        result_ttl: int | str | None = None,
+        ttl: int | str | None = None,
+        failure_ttl: int | str | None = None,
+        description: str | None = None,
+        depends_on: Any = None,
+        job_id: str | None = None,
+        at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
+        meta: Mapping[str, Any] | None = None,
+        retry: Retry | None = None,
+        **not_yet: Any,
+    ) -> EnqueueData:
+        """Return one call for ``enqueue_many``."""
+        _refuse({"depends_on": depends_on, **not_yet})
+        return EnqueueData(
+            func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
+            at_front, meta, retry,
+        )  # fmt: skip
+
+    def enqueue_job(self, job: Job, at_front: bool = False) -> Job:  # noqa: FBT001, FBT002 - as in RQ
+        """Store and queue a job made by ``Job.create``, on this queue."""
+        record = replace(
+            job.record,
+            origin=self.name,
+            timeout=job.timeout or self._default_timeout or self.DEFAULT_TIMEOUT,
+            enqueue_at_front=at_front,
+            token=new_token(),
+        )
+        return self._store_all([record])[0]
+
+    def _parse(
+        self, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> EnqueueData:
+        _refuse({name: kwargs.pop(name) for name in NOT_YET if name in kwargs})
+        options = {
+            field: kwargs.pop(name) for name, field in _RESERVED.items() if name in kwargs
+        }
+        if "args" in kwargs or "kwargs" in kwargs:
+            if args:
+                raise InvalidCallError(
+                    "enqueue takes positional arguments or args=, not both: "
+                    f"got {args!r} and args={kwargs.get('args')!r}"
+                )
+            args, kwargs = kwargs.pop("args", None) or (), kwargs.pop("kwargs", None) or {}
+        return EnqueueData(f, args, kwargs, **options)
+
+    def _enqueue(self, datas: Sequence[EnqueueData]) -> list[Job]:
+        records = [
+            new_record(
+                data,
+                queue=self.name,
+                serializer=self.serializer,
+                default_timeout=self._default_timeout,
+                results_in_stream=self._results_in_stream,
+            )
+            for data in datas
+        ]
+        if len({record.id for record in records}) < len(records):
+            seen: set[str] = set()
+            double = next(r.id for r in records if r.id in seen or seen.add(r.id))
+            raise DuplicateJobError(f"job_id {double!r} is given twice; nothing was enqueued")
+        return self._store_all(records)
+
+    def _store_all(self, records: Sequence[JobRecord]) -> list[Job]:
+        if not self.is_async:
+            return [self._run_here(record) for record in records]
+        stored: list[Job] = []
+        for trip in _sliced(records, 5 * jobs.MANY):
+            slices = _sliced(trip, jobs.MANY)
+            fronts = [{r.id for r in part if r.enqueue_at_front} for part in slices]
+            calls = [
+                jobs.enqueue(self._keys, part, at_front=front)
+                for part, front in zip(slices, fronts, strict=True)
+            ]
+            for part, reply in zip(slices, self._store.run_many(calls), strict=True):
+                stored += [
+                    self._stored(record, reply, refused)
+                    for record, refused in zip(part, reply.refused, strict=True)
+                ]
+        return stored
+
+    def _stored(self, record: JobRecord, reply: jobs.Enqueued, refused: str) -> Job:
+        if refused:
+            LOG.info("job %s is %s already; not enqueued again", record.id, refused)
+            return self._job_class.fetch(record.id, self.connection, self.serializer)
+        record = replace(record, status=State.QUEUED, enqueued_at=reply.at)
+        return self._job_class.of_record(record, self._store, self._keys, self.serializer)
+
+    def _run_here(self, record: JobRecord) -> Job:
+        connect = partial(separate, self.connection)
+        run_here(self._store, self._keys, record, self.serializer, connect)
+        job = self._job_class.of_record(record, self._store, self._keys, self.serializer)
+        if record.result_ttl != 0:
+            job.refresh()
+        return job
+
+    # Look
+
+    @property
+    def count(self) -> int:
+        """How many jobs wait."""
+        return self._store.run(views.queue_length(self._keys, self.name))
+
+    def is_empty(self) -> bool:
+        """Return whether no job waits."""
+        return self.count == 0
+
+    def get_job_ids(self, offset: int = 0, length: int = -1) -> list[str]:
+        """Return ids of waiting jobs, the next one first."""
+        call = views.queue_ids(self._keys, self.name, offset=offset, length=length)
+        return self._store.run(call)
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The ids of all waiting jobs, the next one first."""
+        return self.get_job_ids()
+
+    def get_jobs(self, offset: int = 0, length: int = -1) -> list[Job]:
+        """Return waiting jobs, the next one first, in two round trips."""
+        ids = self.get_job_ids(offset, length)
+        found = self._job_class.fetch_many(ids, self.connection, self.serializer)
+        return [job for job in found if job is not None]
+
+    @property
+    def jobs(self) -> list[Job]:
+        """All waiting jobs, the next one first."""
+        return self.get_jobs()
+
+    def fetch_job(self, job_id: str) -> Job | None:
+        """Return the job with this id; None if there is none, or it belongs to another queue."""
+        record = self._store.run(views.job(self._keys, check_job_id(job_id)))
+        if record is None or record.origin != self.name:
+            return None
+        return self._job_class.of_record(record, self._store, self._keys, self.serializer)
+
+    def get_job_position(self, job_or_id: Job | str) -> int | None:
+        """Return how many jobs wait before this one; None if it does not wait here."""
+        return self._store.run(views.queue_position(self._keys, self.name, _id_of(job_or_id)))
+
+    # Change
+
+    def remove(self, job_or_id: Job | str) -> bool:
+        """Take a job off the queue and cancel it; False if it did not wait here.
+
+        RQ leaves the job in a limbo, queued in no queue; here it is canceled, to be requeued.
+        """
+        job = self.fetch_job(_id_of(job_or_id))
+        if job is None or job.get_position() is None:
+            return False
+        job.cancel()
+        return True
+
+    def empty(self) -> int:
+        """Delete every job that waits now; return how many. Running ones are left alone."""
+        return self._store.run(jobs.empty(self._keys, self.name, keep_jobs=False, forget=False))
+
+    def delete(self, delete_jobs: bool = True) -> None:  # noqa: FBT001, FBT002 - as in RQ
+        """Forget the queue. Jobs that wait in it are deleted, or else canceled."""
+        self._store.run(jobs.empty(self._keys, self.name, keep_jobs=not delete_jobs, forget=True))
+
+
+def _sliced(records: Sequence[JobRecord], size: int) -> list[Sequence[JobRecord]]:
+    return [records[start : start + size] for start in range(0, len(records), size)]
+
+
+def _id_of(job_or_id: Job | str) -> str:
+    return job_or_id.id if isinstance(job_or_id, Job) else check_job_id(job_or_id)
+
+
+def _refuse(options: Mapping[str, Any]) -> None:
+    unknown = options.keys() - set(NOT_YET)
+    if unknown:
+        raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
+    refuse_unsupported(options)

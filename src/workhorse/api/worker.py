@@ -1,0 +1,252 @@
+"""Workers, as scripts hold them, and as monitors see them. ``workhorse worker`` needs neither."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any, ClassVar, Self
+
+from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.queue import Queue
+from workhorse.core import settings
+from workhorse.core.errors import InvalidOptionError
+from workhorse.core.ids import check_queue_name
+from workhorse.store import views
+from workhorse.store.connections import separate
+from workhorse.store.drivers import Client
+from workhorse.store.views import WorkerRecord
+from workhorse.wire.payload import Serializer, choose_serializer
+from workhorse.worker import logs
+from workhorse.worker.lifecycle import Shutdown
+from workhorse.worker.options import Isolation, WorkerOptions
+from workhorse.worker.standalone import work
+
+
+class Worker:
+    """One worker process that runs each job in a fork of itself, as RQ's.
+
+    For a script of your own (that imports what its jobs need first); ``workhorse worker`` is
+    faster, watches over several processes, and needs no code. *queues* are names or Queues,
+    the most urgent first. Times are in seconds.
+    """
+
+    isolation: ClassVar[Isolation] = "fork"
+
+    def __init__(  # noqa: PLR0913 - RQ's signature
+        self,
+        queues: Queue | str | Sequence[Queue | str],
+        name: str | None = None,
+        default_result_ttl: int = settings.RESULT_TTL,
+        connection: Client | str | None = None,
+        *,
+        worker_ttl: int = settings.WORKER_TTL,
+        serializer: Serializer | str | None = None,
+        log_job_description: bool = True,
+        lease: float = settings.LEASE,
+    ) -> None:
+        several = [queues] if isinstance(queues, str | Queue) else list(queues)
+        if not several:
+            raise InvalidOptionError("a worker needs a queue: give names, as in Worker(['default'])")
+        if connection is None:
+            connection = next((q.connection for q in several if isinstance(q, Queue)), None)
+        self._store = store_of(connection)
+        self._shutdown = Shutdown()
+        self._options = WorkerOptions(
+            connect=partial(separate, client_of(self._store)),
+            queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
+            keys=default_keys(),
+            serializer=choose_serializer(serializer),
+            isolation=self.isolation,
+            result_ttl=default_result_ttl,
+            worker_ttl=worker_ttl,
+            lease=lease,
+            describe_jobs=log_job_description,
+            **({} if name is None else {"name": name}),
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self._options.queues)}, name={self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The name it registers by."""
+        return self._options.name
+
+    @property
+    def key(self) -> str:
+        """The key of its hash on the server."""
+        return self._options.keys.worker(self.name)
+
+    @property
+    def connection(self) -> Any:
+        """The client it was made with; its jobs are claimed through one of its own."""
+        return client_of(self._store)
+
+    @property
+    def queues(self) -> list[Queue]:
+        """Its queues, the most urgent first."""
+        options = self._options
+        return [Queue(name, self.connection, serializer=options.serializer) for name in options.queues]
+
+    def queue_names(self) -> list[str]:
+        """Return the names of its queues, the most urgent first."""
+        return list(self._options.queues)
+
+    def work(
+        self,
+        burst: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
+        logging_level: str | int | None = None,
+        date_format: str = "%H:%M:%S",
+        *,
+        max_jobs: int | None = None,
+        max_idle_time: float | None = None,
+        with_scheduler: bool = False,
+    ) -> bool:
+        """Work until SIGTERM or SIGINT, until *max_jobs* ran, or in a *burst* until nothing waits.
+
+        Returns whether any job ran. Scheduled jobs (retries that wait) are moved by every worker:
+        *with_scheduler* is RQ's and changes nothing. Logs to the terminal at *logging_level*
+        where the program has not set up logging itself.
+        """
+        del with_scheduler
+        if logging_level is not None or not logging.getLogger("workhorse").hasHandlers():
+            logs.set_up(level=_level(logging_level), datefmt=date_format)
+        return work(self._told(burst, max_jobs, max_idle_time), self._shutdown) > 0
+
+    def request_stop(self) -> None:
+        """Ask it to stop, from a thread or a signal handler: running jobs may end."""
+        self._shutdown.request()
+
+    def _told(
+        self, burst: bool, max_jobs: int | None, max_idle_time: float | None  # noqa: FBT001 - passed on
+    ) -> WorkerOptions:
+        return replace(
+            self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time
+        )
+
+    # Those that are registered
+
+    @classmethod
+    def all(
+        cls, connection: Client | str | None = None, queue: Queue | None = None
+    ) -> list[RegisteredWorker]:
+        """Return the workers that are alive, ours and RQ's; those of *queue* where it is given."""
+        store = store_of(connection if queue is None else queue.connection)
+        keys = default_keys()
+        names = store.run(views.worker_names(keys, queue.name if queue else None))
+        records = store.run_many([views.worker(keys, name) for name in names])
+        return [RegisteredWorker(record) for record in records if record and not record.death]
+
+    @classmethod
+    def count(cls, connection: Client | str | None = None, queue: Queue | None = None) -> int:
+        """Return how many workers are alive."""
+        return len(cls.all(connection, queue))
+
+    @classmethod
+    def find_by_key(
+        cls, worker_key: str, connection: Client | str | None = None
+    ) -> RegisteredWorker | None:
+        """Return the worker whose hash is at *worker_key*, or None."""
+        keys = default_keys()
+        if not worker_key.startswith(keys.worker("")):
+            raise InvalidOptionError(
+                f"not the key of a worker: {worker_key!r} (expected {keys.worker('<name>')})"
+            )
+        record = store_of(connection).run(views.worker(keys, keys.worker_name(worker_key)))
+        return RegisteredWorker(record) if record else None
+
+
+class SimpleWorker(Worker):
+    """One worker process that runs its jobs itself: for tests and debuggers.
+
+    Its claims last as long as each job's time limit, because it can't extend them meanwhile.
+    """
+
+    isolation: ClassVar[Isolation] = "inline"
+
+
+class RegisteredWorker:
+    """A worker as it showed itself last, here or on another machine."""
+
+    def __init__(self, record: WorkerRecord) -> None:
+        self._record = record
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._record.name!r}, {self._record.state})"
+
+    def get_state(self) -> str:
+        """Return what it did then: started, busy, idle or suspended."""
+        return self._record.state
+
+    def queue_names(self) -> list[str]:
+        """Return the names of its queues, the most urgent first."""
+        return list(self._record.queues)
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._record.name
+
+    @property
+    def hostname(self) -> str | None:
+        """Its machine."""
+        return self._record.hostname
+
+    @property
+    def ip_address(self) -> str | None:
+        """Its machine's address."""
+        return self._record.ip_address
+
+    @property
+    def pid(self) -> int | None:
+        """Its process there."""
+        return self._record.pid
+
+    @property
+    def version(self) -> str | None:
+        """The version of Workhorse or RQ that it runs."""
+        return self._record.version
+
+    @property
+    def python_version(self) -> str | None:
+        """The Python that it runs on."""
+        return self._record.python_version
+
+    @property
+    def birth_date(self) -> datetime | None:
+        """When it started."""
+        return self._record.birth
+
+    @property
+    def last_heartbeat(self) -> datetime | None:
+        """When it was heard of last."""
+        return self._record.last_heartbeat
+
+    @property
+    def successful_job_count(self) -> int:
+        """How many jobs it finished."""
+        return self._record.successful_job_count
+
+    @property
+    def failed_job_count(self) -> int:
+        """How many runs of it failed, those that were retried included."""
+        return self._record.failed_job_count
+
+    @property
+    def total_working_time(self) -> float:
+        """How long its jobs ran in all, in seconds."""
+        return self._record.total_working_time
+
+
+def _level(level: str | int | None) -> int:
+    if level is None:
+        return logging.INFO
+    if isinstance(level, int):
+        return level
+    number = logging.getLevelNamesMapping().get(level.upper())
+    if number is None:
+        raise InvalidOptionError(f"not a logging level: {level!r} (use DEBUG, INFO, WARNING, ...)")
+    return number

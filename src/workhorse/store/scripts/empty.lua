@@ -1,0 +1,33 @@
+--! Take up to `limit` jobs off the front of a queue: delete them, or cancel those that are to be kept.
+--! keys: queues, bell, results, dependents, dependencies
+--! events: cancel, release
+--! args: queue, limit, keep, forget
+--! include: _clock, _push, _end_execution, _apply, _withdraw
+--! returns: how many were taken. Once none is left, a queue that is to be forgotten is
+local taken = 0
+for _ = 1, tonumber(limit) do
+  local id = redis.call('LPOP', queue_key(queue))
+  if not id then
+    if forget == '1' then
+      redis.call('SREM', queues_key(), queue_key(queue))
+      redis.call('DEL', bell_key(queue))
+    end
+    break
+  end
+  taken = taken + 1
+  local known = known_job(id)
+  local job = job_key(id)
+  -- An id of a job that is elsewhere by now was a stale one.
+  if known.status == after('release', 'started') then
+    if known.waiters then
+      tell_waiting(id, tonumber(known.waiters))
+    end
+    if keep == '1' then
+      redis.call('HSET', job, 'status', after('cancel', known.status))
+      redis.call('ZADD', canceled_key(queue), score(now), id)
+    else
+      redis.call('DEL', job, results_key(id), dependents_key(id), dependencies_key(id))
+    end
+  end
+end
+return taken

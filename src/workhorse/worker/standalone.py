@@ -1,0 +1,91 @@
+"""One worker without a supervisor: in a script, a test, or where RQ's ``Worker`` was.
+
+With the fork executor its own process runs no user code, so it extends its leases itself.
+Inline it can't while a job runs: its claims cover each job's whole time limit.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import nullcontext, suppress
+
+from workhorse.core.settings import REGISTER_EVERY
+from workhorse.store.drivers import Store
+from workhorse.store.faults import ServerError, is_passing
+from workhorse.worker.duties.duty import Timetable
+from workhorse.worker.duties.forward import Forward
+from workhorse.worker.duties.recover import Recover
+from workhorse.worker.duties.sweep import Sweep
+from workhorse.worker.executors.fork import ForkExecutor
+from workhorse.worker.executors.inline import InlineExecutor
+from workhorse.worker.ledger import Ledger
+from workhorse.worker.lifecycle import Shutdown
+from workhorse.worker.logs import say
+from workhorse.worker.loop import Loop
+from workhorse.worker.options import WorkerOptions
+from workhorse.worker.presence import Member, Presence
+
+
+class Upkeep:
+    """What a supervisor would do for its worker, done by the worker between other things."""
+
+    def __init__(self, options: WorkerOptions, store: Store, ledger: Ledger) -> None:
+        self._options = options
+        self._store = store
+        self._member = Member(options.name, os.getpid(), ledger)
+        self._presence = Presence(options)
+        self._kept_at = float("-inf")
+        duties = (
+            Forward(store, options.keys),
+            Recover(store, options.keys, every=min(5.0, options.lease / 2)),
+            Sweep(store, options.keys),
+        )
+        self._timetable = Timetable(duties, now=time.monotonic())
+
+    def tick(self) -> None:
+        """Do what is due. While the server is away it waits for the next tick."""
+        now = time.monotonic()
+        try:
+            if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
+                self._kept_at = now
+                extend = self._presence.extend(self._member)
+                calls = [self._presence.register(self._member), *([extend] if extend else [])]
+                self._store.run_many(calls)
+            for duty in self._timetable.due(now):
+                for line in duty.run_once(now).lines:
+                    say(duty.name, line)
+        except ServerError as error:
+            if not is_passing(error):
+                raise
+
+    def leave(self) -> None:
+        """Take the worker off the list."""
+        with suppress(ServerError):
+            self._store.run(self._presence.deregister(self._member))
+
+
+def work(options: WorkerOptions, shutdown: Shutdown) -> int:
+    """Work in this process until told to stop, or in a burst until the queues are empty.
+
+    Returns how many jobs ended. Takes SIGTERM and SIGINT as *shutdown* requests where it runs
+    in the main thread.
+    """
+    store = Store(options.connect())
+    ledger = Ledger()
+    upkeep = Upkeep(options, store, ledger)
+    inline = options.isolation == "inline"
+    executor = InlineExecutor() if inline else ForkExecutor()
+    loop = Loop(options, store, ledger, executor, shutdown, tick=upkeep.tick, whole_run=inline)
+    in_main = threading.current_thread() is threading.main_thread()
+    say("boot", f"worker {options.name} started (pid {os.getpid()}), {options.isolation} on "
+        f"{', '.join(options.queues)}", worker=options.name, pid=os.getpid())  # fmt: skip
+    try:
+        with shutdown.on_signals() if in_main else nullcontext():
+            return loop.run()
+    finally:
+        upkeep.leave()
+        executor.close()
+        ledger.close()
+        say("exit", f"worker {options.name} ended", worker=options.name)
