@@ -80,9 +80,8 @@ class Store:
         for call in calls:
             batch.execute_command(*call.words)
         replies = batch.execute(raise_on_error=False)
-        for number, call in enumerate(calls):
-            if isinstance(replies[number], NoScriptError):
-                replies[number] = self._send(call)
+        for number in _to_send_again(calls, replies):
+            replies[number] = self._send(calls[number])
         return _read(calls, replies)
 
     def _send(self, call: Call[Any]) -> Any:
@@ -122,9 +121,8 @@ class AsyncStore:
         for call in calls:
             batch.execute_command(*call.words)
         replies = await batch.execute(raise_on_error=False)
-        for number, call in enumerate(calls):
-            if isinstance(replies[number], NoScriptError):
-                replies[number] = await self._send(call)
+        for number in _to_send_again(calls, replies):
+            replies[number] = await self._send(calls[number])
         return _read(calls, replies)
 
     async def _send(self, call: Call[Any]) -> Any:
@@ -132,6 +130,17 @@ class AsyncStore:
             return await self.client.execute_command(*call.words)
         except NoScriptError:
             return await self.client.execute_command(*call.words_with_source)
+
+
+def _to_send_again(calls: Sequence[Call[Any]], replies: Sequence[Any]) -> list[int]:
+    """Return the calls to repeat because the server did not know a script, in their order.
+
+    Those after it too: they were to see what it does. Script calls may be sent twice.
+    """
+    for first, reply in enumerate(replies):
+        if isinstance(reply, NoScriptError):
+            return [n for n in range(first, len(calls)) if calls[n].source is not None]
+    return []
 
 
 def _read(calls: Sequence[Call[Any]], replies: Sequence[Any]) -> list[Any]:

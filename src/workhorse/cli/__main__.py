@@ -1,0 +1,5 @@
+"""``python -m workhorse.cli``: the same as ``workhorse``."""
+
+from workhorse.cli.main import main
+
+main()

@@ -1,0 +1,100 @@
+"""``workhorse enqueue``: a call from the shell."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workhorse.api.queue import Queue
+from workhorse.cli.options import choose, serializer_option, url_option
+from workhorse.core.retry import Retry
+from workhorse.store.connections import connect
+
+_KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re.DOTALL)
+
+
+@click.command()
+@click.argument("function")
+@click.argument("arguments", nargs=-1)
+@url_option
+@click.option("--queue", "-q", default="default", show_default=True, help="The queue's name.")
+@click.option("--timeout", help="How long the job may run: seconds, or as 5m; -1 for no limit.")
+@click.option("--result-ttl", help="How long its result is kept: seconds, or as 1h; -1 for ever.")
+@click.option("--ttl", help="How long it may wait in the queue.")
+@click.option("--failure-ttl", help="How long it is kept if it fails.")
+@click.option("--description", help="What it does, for people; by default its call.")
+@click.option("--job-id", help="An id of your own; one that waits or runs is not queued again.")
+@click.option("--at-front", is_flag=True, help="Before those that wait.")
+@click.option("--retry-max", type=click.IntRange(0), default=0, show_default=True,
+              help="How often it is tried again after an exception.")
+@click.option("--retry-interval", type=click.IntRange(0), multiple=True, default=(0,),
+              show_default=True, metavar="SECONDS",
+              help="The wait before a retry; may be given several times, for one after another.")
+@serializer_option
+@click.option("--quiet", is_flag=True, help="Print nothing.")  # fmt: skip
+def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
+    """Queue a call of FUNCTION, a dotted name as shop.mail.send, with ARGUMENTS.
+
+    An argument is text. ":5" is JSON, "%(1, 2)" a Python literal; name=text, name:=JSON and
+    name%=literal are keyword arguments; a value "@file" is read from that file.
+    """
+    args, kwargs = read_arguments(arguments)
+    retry = Retry(given["retry_max"], given["retry_interval"]) if given["retry_max"] else None
+    queue = Queue(
+        given["queue"], connect(choose(given["url"]).url), serializer=given["serializer"]
+    )
+    job = queue.enqueue_call(
+        function,
+        args,
+        kwargs,
+        timeout=given["timeout"],
+        result_ttl=given["result_ttl"],
+        ttl=given["ttl"],
+        failure_ttl=given["failure_ttl"],
+        description=given["description"],
+        job_id=given["job_id"],
+        at_front=given["at_front"],
+        retry=retry,
+    )
+    if not given["quiet"]:
+        click.echo(f"Enqueued {job.get_call_string()} with job-id '{job.id}'.")
+
+
+def read_arguments(words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the positional and keyword arguments that *words* spell, by RQ's grammar.
+
+    >>> read_arguments(("7", ":7", "%(1, 2)", "to=ada", "urgent:=true"))
+    (['7', 7, (1, 2)], {'to': 'ada', 'urgent': True})
+    """
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for word in words:
+        if found := _KEYWORD.fullmatch(word):
+            if found["name"] in kwargs:
+                raise click.UsageError(f"keyword argument {found['name']!r} is given twice")
+            kwargs[found["name"]] = _read(found["kind"], found["value"], word)
+        elif word[:1] in (":", "%"):
+            args.append(_read(word[0], word[1:], word))
+        else:
+            args.append(_read("", word, word))
+    return args, kwargs
+
+
+def _read(kind: str, text: str, word: str) -> Any:
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"argument {word!r}: can't read {text[1:]!r}: {error}") from error
+    try:
+        if kind == ":":
+            return json.loads(text)
+        return ast.literal_eval(text) if kind == "%" else text
+    except (ValueError, SyntaxError) as error:
+        what = "JSON" if kind == ":" else "a Python literal"
+        raise click.UsageError(f"argument {word!r}: not {what} (text there needs quotes)") from error

@@ -1,0 +1,170 @@
+"""``workhorse info``: queues and workers at a glance. Reads only; unlike RQ's it changes nothing."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from workhorse.api.connection import default_keys
+from workhorse.cli.options import choose, url_option
+from workhorse.core.ids import check_queue_name
+from workhorse.store import views
+from workhorse.store.connections import connect, redacted
+from workhorse.store.drivers import Store
+from workhorse.store.views import WorkerRecord
+from workhorse.worker.logs import harmless
+
+_BAR: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """How many jobs of a queue are where."""
+
+    name: str
+    queued: int
+    executing: int
+    finished: int
+    failed: int
+    scheduled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What to show."""
+
+    queues: list[QueueCounts]
+    workers: list[WorkerRecord]
+
+
+@click.command()
+@click.argument("queues", nargs=-1)
+@url_option
+@click.option("--interval", "-i", type=click.FloatRange(0.1), metavar="SECONDS",
+              help="Show it again and again.")
+@click.option("--raw", "-r", is_flag=True, help="Plain lines, without bars and totals.")
+@click.option("--only-queues", "-Q", is_flag=True, help="Leave out the workers.")
+@click.option("--only-workers", "-W", is_flag=True, help="Leave out the queues.")
+@click.option("--by-queue", "-R", is_flag=True, help="Show the workers of each queue.")  # fmt: skip
+def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
+    """Show QUEUES (all without any) and the workers that listen to them."""
+    choice = choose(url)
+    store = Store(connect(choice.url))
+    names = [check_queue_name(name) for name in queues]
+    while True:
+        lines = _lines(_look(store, names), given)
+        if not given["raw"]:
+            lines += ["", f"{redacted(choice.url)} ({choice.source})",
+                      f"Updated: {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"]  # fmt: skip
+        if given["interval"]:
+            click.clear()
+        click.echo("\n".join(lines))
+        if not given["interval"]:
+            return
+        time.sleep(given["interval"])
+
+
+def _look(store: Store, names: list[str]) -> Shown:
+    keys = default_keys()
+    names = names or store.run(views.queue_names(keys))
+    calls: list[Any] = []
+    for name in names:
+        calls += (
+            views.queue_length(keys, name),
+            views.started_count(keys, name),
+            views.registry_count(keys, "finished", name),
+            views.registry_count(keys, "failed", name),
+            views.registry_count(keys, "scheduled", name),
+        )
+    counts = iter(store.run_many(calls))
+    queues = [QueueCounts(name, *(next(counts) for _ in range(5))) for name in names]
+    known = store.run(views.worker_names(keys))
+    records = store.run_many([views.worker(keys, name) for name in known])
+    workers = [w for w in records if w and not w.death and set(w.queues) & set(names or w.queues)]
+    return Shown(queues, workers)
+
+
+def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
+    raw: bool = given["raw"]
+    lines: list[str] = []
+    if not given["only_workers"]:
+        lines += _queue_lines(shown.queues, raw=raw)
+    if not given["only_queues"]:
+        if lines and not raw:
+            lines.append("")
+        lines += _by_queue(shown, raw=raw) if given["by_queue"] else _worker_lines(shown, raw=raw)
+    return lines
+
+
+def _queue_lines(queues: list[QueueCounts], *, raw: bool) -> list[str]:
+    most = max((queue.queued for queue in queues), default=0)
+    width = max((len(queue.name) for queue in queues), default=0)
+    lines: list[str] = []
+    for queue in queues:
+        name = harmless(queue.name)
+        told = (
+            f"{queue.queued}, {queue.executing} executing, {queue.finished} finished, "
+            f"{queue.failed} failed, {queue.scheduled} scheduled"
+        )
+        if raw:
+            lines.append(f"queue {name} {told}")
+            continue
+        bar = "█" * _bar_length(queue.queued, most)
+        lines.append(f"{name:<{max(width, 12)}} |{bar} {told}")
+    if not raw:
+        jobs = sum(queue.queued for queue in queues)
+        lines.append(f"{_count(len(queues), 'queue')}, {_count(jobs, 'job')} waiting")
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    """Return *number* with its noun.
+
+    >>> _count(1, "job"), _count(0, "job")
+    ('1 job', '0 jobs')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _bar_length(number: int, most: int) -> int:
+    """Return how long the bar of *number* is: its true length where there is room for all.
+
+    >>> _bar_length(3, 7), _bar_length(50, 100), _bar_length(1, 100000), _bar_length(0, 5)
+    (3, 20, 1, 0)
+    """
+    if most <= _BAR:
+        return number
+    return max(1, number * _BAR // most) if number else 0
+
+
+def _worker_lines(shown: Shown, *, raw: bool) -> list[str]:
+    lines = [
+        f"{'worker ' if raw else ''}{harmless(worker.name)} ({worker.hostname} "
+        f"{worker.ip_address or ''} {worker.pid}): {worker.state} {', '.join(worker.queues)}. "
+        f"jobs: {worker.successful_job_count} finished, {worker.failed_job_count} failed"
+        for worker in shown.workers
+    ]
+    if not raw:
+        lines.append(
+            f"{_count(len(shown.workers), 'worker')}, {_count(len(shown.queues), 'queue')}"
+        )
+        if any(queue.queued for queue in shown.queues) and not shown.workers:
+            lines.append("Jobs wait and nobody works: start one with `workhorse worker`.")
+    return lines
+
+
+def _by_queue(shown: Shown, *, raw: bool) -> list[str]:
+    lines = []
+    for queue in shown.queues:
+        on_it = [w for w in shown.workers if queue.name in w.queues]
+        told = ", ".join(f"{harmless(w.name)} ({w.state})" for w in on_it) or "–"
+        lines.append(f"{harmless(queue.name)}: {told}")
+    if not raw:
+        lines.append(
+            f"{_count(len(shown.workers), 'worker')}, {_count(len(shown.queues), 'queue')}"
+        )
+    return lines

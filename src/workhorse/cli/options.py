@@ -1,0 +1,51 @@
+"""What several commands take: which server, which serializer, where code is imported from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from workhorse.store.connections import Choice, choose_url
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+url_option = click.option(
+    "--url",
+    "-u",
+    metavar="URL",
+    help="The server, as redis://host:port/db or unix:///path. Without it: WORKHORSE_URL, "
+    "RQ_REDIS_URL, REDIS_URL, workhorse.toml, a server on localhost, the embedded server.",
+)
+path_option = click.option(
+    "--path",
+    "-P",
+    "paths",
+    multiple=True,
+    default=(".",),
+    show_default=True,
+    metavar="FOLDER",
+    help="Where code is imported from; may be given several times.",
+)
+serializer_option = click.option(
+    "--serializer",
+    "-S",
+    type=click.Choice(["pickle", "json"]),
+    default="pickle",
+    show_default=True,
+    help="How calls and results are written.",
+)
+
+
+def choose(url: str | None) -> Choice:
+    """Return the server that *url* or the environment names."""
+    return choose_url(url, os.environ, Path.cwd())
+
+
+def import_from(paths: tuple[str, ...]) -> None:
+    """Put *paths* first in the search for modules."""
+    sys.path[:0] = [str(Path(path).resolve()) for path in paths]

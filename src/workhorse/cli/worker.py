@@ -1,0 +1,106 @@
+"""``workhorse worker``: a supervisor and its worker processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workhorse.api.connection import default_keys
+from workhorse.cli.options import choose, path_option, serializer_option, url_option
+from workhorse.core import settings
+from workhorse.core.errors import InvalidNameError
+from workhorse.core.ids import check_queue_name
+from workhorse.store.connections import connect, redacted
+from workhorse.wire.payload import choose_serializer
+from workhorse.worker import logs
+from workhorse.worker.options import WorkerOptions
+from workhorse.worker.supervisor import Supervisor
+
+
+@click.command()
+@click.argument("queues", nargs=-1)
+@url_option
+@click.option("--num-workers", "-n", type=click.IntRange(1), default=1, show_default=True,
+              help="Worker processes to run and watch over. (RQ's -n, a name, is --name here.)")
+@click.option("--burst", "-b", is_flag=True, help="End when the queues are empty.")
+@click.option("--isolation", type=click.Choice(["inline", "fork"]), default="inline",
+              show_default=True, help="inline: jobs run in the worker process, which is fast; "
+              "fork: each job in a process of its own, as with RQ.")
+@click.option("--name", help="The name to register by; by default host, pid and some letters.")
+@click.option("--max-jobs", type=click.IntRange(1), help="End each worker after so many jobs.")
+@click.option("--max-idle-time", type=click.FloatRange(0), metavar="SECONDS",
+              help="End a worker that found no job for so long.")
+@click.option("--results-ttl", type=int, default=settings.RESULT_TTL, show_default=True,
+              metavar="SECONDS", help="How long results are kept, unless the job says so itself.")
+@click.option("--worker-ttl", type=click.IntRange(1), default=settings.WORKER_TTL,
+              show_default=True, metavar="SECONDS",
+              help="A worker not heard of for so long counts as gone.")
+@click.option("--lease", type=click.FloatRange(1), default=settings.LEASE, show_default=True,
+              metavar="SECONDS",
+              help="How soon the jobs of a machine that died are run elsewhere.")
+@click.option("--timeout-grace", type=click.FloatRange(0), default=settings.TIMEOUT_GRACE,
+              show_default=True, metavar="SECONDS",
+              help="From a job's time limit, where it is interrupted, to its kill.")
+@click.option("--grace", type=click.FloatRange(0), default=settings.SHUTDOWN_GRACE,
+              show_default=True, metavar="SECONDS",
+              help="What running jobs get to end after the first signal to stop.")
+@path_option
+@serializer_option
+@click.option("--log-format", type=click.Choice(["text", "json"]), default="text",
+              show_default=True, help="For people, or one JSON object a line for machines.")
+@click.option("--date-format", default="%H:%M:%S", show_default=True, help="Of the text log.")
+@click.option("--disable-job-desc-logging", is_flag=True,
+              help="Keep descriptions, which hold arguments, out of the log.")
+@click.option("--verbose", "-v", is_flag=True, help="Log every job and more.")
+@click.option("--quiet", "-q", is_flag=True, help="Log only what is wrong.")
+@click.option("--pid", "pid_file", type=click.Path(dir_okay=False, path_type=Path),
+              metavar="FILE", help="Write the supervisor's process id there.")
+@click.option("--with-scheduler", "-s", is_flag=True,
+              help="Accepted for RQ's sake: every worker moves scheduled jobs.")  # fmt: skip
+def worker(queues: tuple[str, ...], **given: Any) -> int:
+    """Run the jobs of QUEUES, the most urgent first; of "default" without any.
+
+    Ctrl-C or SIGTERM stops: no new jobs, and running ones may end. A second one stops at once,
+    and running jobs go back to their queues.
+    """
+    if given["verbose"] and given["quiet"]:
+        raise click.UsageError("--verbose and --quiet exclude each other")
+    try:
+        names = tuple(check_queue_name(name) for name in queues or (settings.QUEUE,))
+    except InvalidNameError as error:
+        raise click.UsageError(str(error)) from error
+    choice = choose(given["url"])
+    level = logging.DEBUG if given["verbose"] else logging.INFO
+    level = logging.WARNING if given["quiet"] else level
+    logs.set_up(given["log_format"], level=level, datefmt=given["date_format"])
+    logs.say("connect", f"using {redacted(choice.url)} ({choice.source})", source=choice.source)
+    if given["pid_file"]:
+        given["pid_file"].write_text(f"{os.getpid()}\n")
+    options = WorkerOptions(
+        connect=partial(connect, choice.url, for_worker=True),
+        queues=names,
+        keys=default_keys(),
+        serializer=choose_serializer(given["serializer"]),
+        isolation=given["isolation"],
+        burst=given["burst"],
+        max_jobs=given["max_jobs"],
+        max_idle_time=given["max_idle_time"],
+        result_ttl=given["results_ttl"],
+        worker_ttl=given["worker_ttl"],
+        lease=given["lease"],
+        timeout_grace=given["timeout_grace"],
+        shutdown_grace=given["grace"],
+        paths=tuple(str(Path(path).resolve()) for path in given["paths"]),
+        describe_jobs=not given["disable_job_desc_logging"],
+        **({"name": given["name"]} if given["name"] else {}),
+    )
+    try:
+        return Supervisor(options, given["num_workers"]).run()
+    finally:
+        if given["pid_file"]:
+            given["pid_file"].unlink(missing_ok=True)
