@@ -1,6 +1,6 @@
 """The web application's side: enqueue a job for each URL and go on with other things.
 
-    python -m demo.producer URL...     prints the id of each job
+python -m demo.producer URL...     prints the id of each job
 """
 
 from __future__ import annotations

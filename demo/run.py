@@ -1,6 +1,7 @@
 """`make demo`: an embedded server, two worker processes, a producer, and what came of it.
 
-Leaves nothing running. What a person may want to read stays in ``.demo``.
+Leaves nothing running. What a person may want to read stays in the folder
+``.demo``, or in the one that is given.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from demo.pages_server import serving  # noqa: E402 - after its folder is known
 from workhorse import Job  # noqa: E402
 from workhorse.store.server import EmbeddedServer  # noqa: E402
 
-FOLDER = ROOT / ".demo"
+FOLDER = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / ".demo"
 LOG = FOLDER / "worker.log"
 WORKHORSE = Path(sys.executable).parent / "workhorse"
 WORKERS = 2
@@ -52,7 +53,7 @@ def main() -> int:
             say("5", "Results:")
             table = _table(jobs)
             print(table)
-            print(f"\n   {len(jobs)} pages in {seconds:.1f} s, enqueued one by one, run by {WORKERS}.")
+            print(f"\n   {len(jobs)} pages in {seconds:.1f} s, by {WORKERS} workers.")
             say("6", "workhorse info says:")
             print(_indented(_output([str(WORKHORSE), "info"])))
             (FOLDER / "results.txt").write_text(f"{table}\n", encoding="utf-8")
@@ -110,7 +111,11 @@ def _table(jobs: Sequence[Job]) -> str:
     for job in jobs:
         job.refresh()
         result = job.latest_result()
-        if result is None or result.execution_started_at is None or result.execution_ended_at is None:
+        if (
+            result is None
+            or result.execution_started_at is None
+            or result.execution_ended_at is None
+        ):
             raise SystemExit(f"{job} left no result")
         took = (result.execution_ended_at - result.execution_started_at).total_seconds()
         page = str(job.args[0]).rpartition("/")[2]
@@ -130,12 +135,14 @@ def _tell_more(job: Job) -> None:
     binary = WORKHORSE.relative_to(ROOT) if WORKHORSE.is_relative_to(ROOT) else WORKHORSE
     say("7", "To look closer (nothing runs any more; the jobs are still on disk):")
     print(f"""
-   less .demo/worker.log                              what the workers said
-   {binary} server start --data-dir .demo    the same server again
+   less {LOG}
+                                                      what the workers said
+   {binary} server start --data-dir {FOLDER}
+                                                      the same server again
    {binary} info -u unix://{socket}
    redis-cli -s {socket} HGETALL {job.key}
                                                       (or valkey-cli) one job, as it is stored
-   {binary} server stop --data-dir .demo
+   {binary} server stop --data-dir {FOLDER}
 """)
 
 

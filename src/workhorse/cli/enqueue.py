@@ -30,11 +30,22 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
 @click.option("--description", help="What it does, for people; by default its call.")
 @click.option("--job-id", help="An id of your own; one that waits or runs is not queued again.")
 @click.option("--at-front", is_flag=True, help="Before those that wait.")
-@click.option("--retry-max", type=click.IntRange(0), default=0, show_default=True,
-              help="How often it is tried again after an exception.")
-@click.option("--retry-interval", type=click.IntRange(0), multiple=True, default=(0,),
-              show_default=True, metavar="SECONDS",
-              help="The wait before a retry; may be given several times, for one after another.")
+@click.option(
+    "--retry-max",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How often it is tried again after an exception.",
+)
+@click.option(
+    "--retry-interval",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    metavar="SECONDS",
+    help="The wait before a retry; may be given several times, for one after another.",
+)
 @serializer_option
 @click.option("--quiet", is_flag=True, help="Print nothing.")  # fmt: skip
 def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
@@ -90,11 +101,15 @@ def _read(kind: str, text: str, word: str) -> Any:
         try:
             text = Path(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise click.UsageError(f"argument {word!r}: can't read {text[1:]!r}: {error}") from error
+            raise click.UsageError(
+                f"argument {word!r}: can't read {text[1:]!r}: {error}"
+            ) from error
     try:
         if kind == ":":
             return json.loads(text)
         return ast.literal_eval(text) if kind == "%" else text
     except (ValueError, SyntaxError) as error:
         what = "JSON" if kind == ":" else "a Python literal"
-        raise click.UsageError(f"argument {word!r}: not {what} (text there needs quotes)") from error
+        raise click.UsageError(
+            f"argument {word!r}: not {what} (text there needs quotes)"
+        ) from error

@@ -1,10 +1,9 @@
-"""``workhorse info``: queues and workers at a glance. Reads only; unlike RQ's it changes nothing."""
+"""``workhorse info``: queues and workers at a glance. Reads only, where RQ's cleans up."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -44,12 +43,17 @@ class Shown:
 @click.command()
 @click.argument("queues", nargs=-1)
 @url_option
-@click.option("--interval", "-i", type=click.FloatRange(0.1), metavar="SECONDS",
-              help="Show it again and again.")
+@click.option(
+    "--interval",
+    "-i",
+    type=click.FloatRange(0.1),
+    metavar="SECONDS",
+    help="Show it again and again.",
+)
 @click.option("--raw", "-r", is_flag=True, help="Plain lines, without bars and totals.")
 @click.option("--only-queues", "-Q", is_flag=True, help="Leave out the workers.")
 @click.option("--only-workers", "-W", is_flag=True, help="Leave out the queues.")
-@click.option("--by-queue", "-R", is_flag=True, help="Show the workers of each queue.")  # fmt: skip
+@click.option("--by-queue", "-R", is_flag=True, help="Show each queue's workers.")  # fmt: skip
 def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
     """Show QUEUES (all without any) and the workers that listen to them."""
     choice = choose(url)
@@ -59,7 +63,7 @@ def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
         lines = _lines(_look(store, names), given)
         if not given["raw"]:
             lines += ["", f"{redacted(choice.url)} ({choice.source})",
-                      f"Updated: {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"]  # fmt: skip
+                      f"Updated: {time.strftime('%Y-%m-%d %H:%M:%S')}"]  # fmt: skip
         if given["interval"]:
             click.clear()
         click.echo("\n".join(lines))
@@ -158,10 +162,10 @@ def _worker_lines(shown: Shown, *, raw: bool) -> list[str]:
 
 
 def _by_queue(shown: Shown, *, raw: bool) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for queue in shown.queues:
         on_it = [w for w in shown.workers if queue.name in w.queues]
-        told = ", ".join(f"{harmless(w.name)} ({w.state})" for w in on_it) or "–"
+        told = ", ".join(f"{harmless(w.name)} ({w.state})" for w in on_it) or "none"
         lines.append(f"{harmless(queue.name)}: {told}")
     if not raw:
         lines.append(

@@ -1,5 +1,7 @@
-"""The entry point. Errors are one line on standard error: exit code 2 for what was asked
-wrongly, 1 for what could not be done."""
+"""The entry point. An error is one line on standard error.
+
+The exit code is 2 for what was asked wrongly, 1 for what could not be done.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="workhorse", message="%(prog)s, version %(version)s")
 def cli() -> None:
-    """A job queue for Python on Redis or Valkey."""
+    """Run jobs in the background, on Redis or Valkey."""
 
 
 def main(args: list[str] | None = None) -> None:
@@ -59,42 +61,43 @@ def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         outcome: Any = cli.main(args, prog_name="workhorse", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.UsageError as error:
-        return _fail(error.format_message(), 2, hint=_help_of(error.ctx))
-    except click.ClickException as error:
-        return _fail(error.format_message(), error.exit_code)
-    except click.Abort:
-        return _fail("interrupted", 130)
-    except WorkhorseError as error:
-        return _fail(str(error), 2 if isinstance(error, ValueError | TypeError) else 1)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
-        if (told := _told(error)) is None:
+        told = _explain(error)
+        if told is None:
             raise
-        return _fail(told, 1)
+        message, code = told
+        if message:
+            click.echo(f"workhorse: {' '.join(message.split())}", err=True)
+        return code
     return outcome if isinstance(outcome, int) else 0
 
 
-def _fail(message: str, code: int, hint: str = "") -> int:
-    click.echo(f"workhorse: {' '.join(message.split())}{hint}", err=True)
-    return code
+def _explain(error: Exception) -> tuple[str, int] | None:
+    """Return what to say of *error* and the exit code; None for a bug of ours."""
+    told: tuple[str, int] | None = None
+    match error:
+        case click.exceptions.NoArgsIsHelpError():
+            error.show()
+            told = "", 2
+        case click.UsageError():
+            told = f"{error.format_message()}{_help_of(error.ctx)}", 2
+        case click.ClickException():
+            told = error.format_message(), error.exit_code
+        case click.Abort():
+            told = "interrupted", 130
+        case WorkhorseError():
+            told = str(error), 2 if isinstance(error, ValueError | TypeError) else 1
+        case BrokenPipeError():  # the reader went away, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            told = "", 1
+        case _:
+            if isinstance(error, import_module("workhorse.store.faults").ServerError):
+                told = f"the server does not answer as it should: {error}", 1
+    return told
 
 
 def _help_of(ctx: click.Context | None) -> str:
     return f" (see {ctx.command_path} --help)" if ctx else ""
-
-
-def _told(error: Exception) -> str | None:
-    """Return what to say of an error of the server's; None for a bug of ours."""
-    faults = import_module("workhorse.store.faults")
-    if not isinstance(error, faults.ServerError):
-        return None
-    return f"the server does not answer as it should: {error}"
 
 
 if __name__ == "__main__":

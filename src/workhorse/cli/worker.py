@@ -25,41 +25,95 @@ from workhorse.worker.supervisor import Supervisor
 @click.command()
 @click.argument("queues", nargs=-1)
 @url_option
-@click.option("--num-workers", "-n", type=click.IntRange(1), default=1, show_default=True,
-              help="Worker processes to run and watch over. (RQ's -n, a name, is --name here.)")
+@click.option(
+    "--num-workers",
+    "-n",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Worker processes to run and watch over. (RQ's -n, a name, is --name here.)",
+)
 @click.option("--burst", "-b", is_flag=True, help="End when the queues are empty.")
-@click.option("--isolation", type=click.Choice(["inline", "fork"]), default="inline",
-              show_default=True, help="inline: jobs run in the worker process, which is fast; "
-              "fork: each job in a process of its own, as with RQ.")
+@click.option(
+    "--isolation",
+    type=click.Choice(["inline", "fork"]),
+    default="inline",
+    show_default=True,
+    help="inline: jobs run in the worker process, which is fast; "
+    "fork: each job in a process of its own, as with RQ.",
+)
 @click.option("--name", help="The name to register by; by default host, pid and some letters.")
 @click.option("--max-jobs", type=click.IntRange(1), help="End each worker after so many jobs.")
-@click.option("--max-idle-time", type=click.FloatRange(0), metavar="SECONDS",
-              help="End a worker that found no job for so long.")
-@click.option("--results-ttl", type=int, default=settings.RESULT_TTL, show_default=True,
-              metavar="SECONDS", help="How long results are kept, unless the job says so itself.")
-@click.option("--worker-ttl", type=click.IntRange(1), default=settings.WORKER_TTL,
-              show_default=True, metavar="SECONDS",
-              help="A worker not heard of for so long counts as gone.")
-@click.option("--lease", type=click.FloatRange(1), default=settings.LEASE, show_default=True,
-              metavar="SECONDS",
-              help="How soon the jobs of a machine that died are run elsewhere.")
-@click.option("--timeout-grace", type=click.FloatRange(0), default=settings.TIMEOUT_GRACE,
-              show_default=True, metavar="SECONDS",
-              help="From a job's time limit, where it is interrupted, to its kill.")
-@click.option("--grace", type=click.FloatRange(0), default=settings.SHUTDOWN_GRACE,
-              show_default=True, metavar="SECONDS",
-              help="What running jobs get to end after the first signal to stop.")
+@click.option(
+    "--max-idle-time",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="End a worker that found no job for so long.",
+)
+@click.option(
+    "--results-ttl",
+    type=int,
+    default=settings.RESULT_TTL,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long results are kept, unless the job says so itself.",
+)
+@click.option(
+    "--worker-ttl",
+    type=click.IntRange(1),
+    default=settings.WORKER_TTL,
+    show_default=True,
+    metavar="SECONDS",
+    help="A worker not heard of for so long counts as gone.",
+)
+@click.option(
+    "--lease",
+    type=click.FloatRange(1),
+    default=settings.LEASE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How soon the jobs of a machine that died are run elsewhere.",
+)
+@click.option(
+    "--timeout-grace",
+    type=click.FloatRange(0),
+    default=settings.TIMEOUT_GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="From a job's time limit, where it is interrupted, to its kill.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=settings.SHUTDOWN_GRACE,
+    show_default=True,
+    metavar="SECONDS",
+    help="What running jobs get to end after the first signal to stop.",
+)
 @path_option
 @serializer_option
-@click.option("--log-format", type=click.Choice(["text", "json"]), default="text",
-              show_default=True, help="For people, or one JSON object a line for machines.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people, or one JSON object a line for machines.",
+)
 @click.option("--date-format", default="%H:%M:%S", show_default=True, help="Of the text log.")
-@click.option("--disable-job-desc-logging", is_flag=True,
-              help="Keep descriptions, which hold arguments, out of the log.")
+@click.option(
+    "--disable-job-desc-logging",
+    is_flag=True,
+    help="Keep descriptions, which hold arguments, out of the log.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Log every job and more.")
 @click.option("--quiet", "-q", is_flag=True, help="Log only what is wrong.")
-@click.option("--pid", "pid_file", type=click.Path(dir_okay=False, path_type=Path),
-              metavar="FILE", help="Write the supervisor's process id there.")
+@click.option(
+    "--pid",
+    "pid_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the supervisor's process id there.",
+)
 @click.option("--with-scheduler", "-s", is_flag=True,
               help="Accepted for RQ's sake: every worker moves scheduled jobs.")  # fmt: skip
 def worker(queues: tuple[str, ...], **given: Any) -> int:
