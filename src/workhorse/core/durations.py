@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final
 
@@ -25,7 +26,7 @@ as '90', '5m' or '1h30m')
     """
     if span is None:
         return None
-    if isinstance(span, int | float) and span == span and abs(span) != float("inf"):
+    if isinstance(span, int | float) and math.isfinite(span):
         return int(span)
     text = str(span).strip().lower()
     if re.fullmatch(r"-?\d+", text):

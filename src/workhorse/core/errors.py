@@ -34,16 +34,16 @@ class InvalidJobOperation(WorkhorseError):  # noqa: N818 - RQ's name
     """The job's state does not allow what was asked; nothing was changed."""
 
 
-class DuplicateJobError(WorkhorseError):
-    """A job with this id exists, and the call asked for a new one."""
+class DuplicateJobError(WorkhorseError, ValueError):
+    """Two new jobs were given one id; nothing was enqueued."""
 
 
 class DeserializationError(WorkhorseError):
     """Stored bytes could not be turned back into Python objects."""
 
 
-class SerializationError(WorkhorseError):
-    """A call or its arguments could not be turned into bytes; nothing was enqueued."""
+class SerializationError(WorkhorseError, TypeError):
+    """Arguments or meta could not be turned into bytes; nothing was sent."""
 
 
 class TimeoutFormatError(WorkhorseError, ValueError):
@@ -54,12 +54,12 @@ class InvalidCallError(WorkhorseError, ValueError):
     """What was to be enqueued can't be called by a worker; nothing was enqueued."""
 
 
-class InvalidNameError(WorkhorseError, ValueError):
-    """A job id or a queue name has a form that is not allowed."""
+class InvalidNameError(WorkhorseError, ValueError, TypeError):
+    """A job id or a queue name has a form that is not allowed, or is no text."""
 
 
 class UnsupportedOptionError(WorkhorseError, TypeError):
-    """An option of RQ that this version does not have yet; nothing was enqueued."""
+    """An option that this version does not have, of RQ or unknown; nothing was done."""
 
 
 class InvalidOptionError(WorkhorseError, ValueError):
@@ -74,7 +74,7 @@ class ConnectionChoiceError(WorkhorseError):
     """No server could be chosen, or the connection given is of a kind that can't be used."""
 
 
-class JobTimeoutException(BaseException):  # noqa: N818 - RQ's name
+class JobTimeoutException(BaseException):
     """Raised inside a job when it has run for its time limit.
 
     Not an ``Exception``, so that ``except Exception`` in a job does not swallow it

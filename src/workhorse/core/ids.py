@@ -31,21 +31,21 @@ def check_job_id(job_id: object) -> str:
     >>> check_job_id("a:b")
     Traceback (most recent call last):
         ...
-    workhorse.core.errors.InvalidNameError: not a job id: 'a:b' (1 to 255 letters, digits, '_' or '-')
+    workhorse.core.errors.InvalidNameError: not a job id: 'a:b' (use 1 to 255 of A-Z a-z 0-9 _ -)
     """
     if isinstance(job_id, str) and _JOB_ID.fullmatch(job_id):
         return job_id
-    raise InvalidNameError(f"not a job id: {job_id!r} (1 to 255 letters, digits, '_' or '-')")
+    raise InvalidNameError(f"not a job id: {job_id!r} (use 1 to 255 of A-Z a-z 0-9 _ -)")
 
 
 def check_queue_name(name: object) -> str:
-    """Return *name* if it may name a queue.
+    r"""Return *name* if it may name a queue.
 
-    >>> check_queue_name("low\\n")
+    >>> check_queue_name("low\n")
     Traceback (most recent call last):
         ...
-    workhorse.core.errors.InvalidNameError: not a queue name: 'low\\n' (1 to 255 printable characters)
+    workhorse.core.errors.InvalidNameError: not a queue name: 'low\n' (1 to 255 visible characters)
     """
     if isinstance(name, str) and 0 < len(name) <= _LONGEST and not _CONTROL.search(name):
         return name
-    raise InvalidNameError(f"not a queue name: {name!r} (1 to 255 printable characters)")
+    raise InvalidNameError(f"not a queue name: {name!r} (1 to 255 visible characters)")

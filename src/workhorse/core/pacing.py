@@ -1,4 +1,4 @@
-"""How many jobs a worker should hold: as many as it runs in a moment, and one when they are slow."""
+"""How many jobs a worker should hold: what it runs in a moment, and one when they are slow."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def next_batch(size: int, *, jobs: int, seconds: float, slowest: float) -> int:
     """
     if slowest > BATCH_SECONDS or not jobs:
         return 1
-    affordable = int(BATCH_SECONDS * jobs / seconds) if seconds > 0 else BATCH_JOBS
-    return max(1, min(size * 2, affordable, BATCH_JOBS))
+    affordable = BATCH_SECONDS * jobs / seconds if seconds > 0 else BATCH_JOBS
+    return max(1, int(min(size * 2, affordable, BATCH_JOBS)))
 
 
 class Pace:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from workhorse.core.errors import InvalidOptionError
+
 
 class Retry:
     """Try a job again, up to *max* times, waiting *interval* seconds before each try.
@@ -11,14 +13,15 @@ class Retry:
     *interval* is one number for all tries, or one for each. Used in two places, with
     RQ 3.0's counting in both: given to ``enqueue`` it answers exceptions, and returned
     by the job itself it asks for another run. ``enqueue_at_front`` puts the retried job
-    first in its queue. Raises ValueError for a *max* below 1 or a negative interval.
+    first in its queue. Raises InvalidOptionError, a ValueError, for a *max* below 1 or a negative
+    interval.
 
     >>> Retry(max=3, interval=[10, 30, 60]).intervals
     (10, 30, 60)
     >>> Retry(max=0)
     Traceback (most recent call last):
         ...
-    ValueError: Retry(max=0): max must be at least 1
+    workhorse.core.errors.InvalidOptionError: Retry(max=0): give a number of tries, 1 or more
     """
 
     __slots__ = ("enqueue_at_front", "intervals", "max")
@@ -29,12 +32,12 @@ class Retry:
         interval: int | Iterable[int] = 0,
         enqueue_at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
     ) -> None:
-        if max < 1:
-            raise ValueError(f"Retry(max={max!r}): max must be at least 1")
-        intervals = (interval,) if isinstance(interval, int) else tuple(interval)
-        if not intervals or min(intervals) < 0:
-            raise ValueError(
-                f"Retry(interval={interval!r}): give seconds, zero or more, one or several"
+        if not _is_count(max) or max < 1:
+            raise InvalidOptionError(f"Retry(max={max!r}): give a number of tries, 1 or more")
+        intervals = tuple(interval) if isinstance(interval, Iterable) else (interval,)
+        if not intervals or not all(_is_count(wait) and wait >= 0 for wait in intervals):
+            raise InvalidOptionError(
+                f"Retry(interval={interval!r}): give whole seconds, zero or more, one or several"
             )
         self.max = max
         self.intervals = intervals
@@ -51,6 +54,10 @@ class Retry:
 
     def __hash__(self) -> int:
         return hash(repr(self))
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, int)
 
 
 def wait_after_failure(retries_left: int, intervals: Sequence[int]) -> int | None:

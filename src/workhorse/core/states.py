@@ -56,7 +56,13 @@ ENDED = (State.FINISHED, State.FAILED, State.STOPPED, State.CANCELED)
 _NEW = (None, State.CREATED, *ENDED)
 """What a job id may be when it is enqueued: unknown, saved by hand, or ended (it begins anew)."""
 
-_WAITING = (State.QUEUED, State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE)
+_WAITING = (
+    State.QUEUED,
+    State.SCHEDULED,
+    State.DEFERRED,
+    State.READY_TO_ENQUEUE,
+    State.RATE_LIMITED,
+)
 
 TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = MappingProxyType(
     {

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from workhorse.core.outcomes import AskedRetry, Crashed, Outcome, Raised, Returned, Stopped, TimedOut
+from workhorse.core.outcomes import (
+    AskedRetry,
+    Crashed,
+    Outcome,
+    Raised,
+    Returned,
+    Stopped,
+    TimedOut,
+)
 from workhorse.core.retry import wait_after_failure, wait_when_asked
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import Event, State

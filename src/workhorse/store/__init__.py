@@ -1,1 +1,1 @@
-"""Operations on Redis, as values, and the drivers that run them. The only package that talks to Redis."""
+"""Operations on Redis, as values, and the drivers that run them. Nothing else talks to Redis."""

@@ -22,6 +22,7 @@ from workhorse.wire.keys import Keys
 from workhorse.wire.records import Value
 
 R = TypeVar("R")
+Arguments = Mapping[str, Argument]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ Operation = Call[R] | Plan[R]
 def script(
     name: str,
     keys: Keys,
-    args: Mapping[str, Argument],
+    args: Arguments,
     items: Iterable[Item] = (),
     *,
     parse: Callable[[Any], R],

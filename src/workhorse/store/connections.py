@@ -31,12 +31,20 @@ CONFIG_NAME = "workhorse.toml"
 LOCAL_URL = "redis://localhost:6379"
 SCHEMES = ("redis", "rediss", "unix")
 
+_OF_BOTH_LIBRARIES = (
+    "host", "port", "path", "db", "username", "password", "client_name", "socket_timeout",
+    "socket_connect_timeout", "socket_keepalive", "socket_keepalive_options", "encoding",
+    "encoding_errors", "health_check_interval", "retry", "ssl_keyfile", "ssl_certfile",
+    "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_data", "ssl_ca_path", "ssl_check_hostname",
+    "ssl_password", "ssl_min_version", "ssl_ciphers",
+)  # fmt: skip
+
 LOOK_FOR = 0.2  # seconds that a local server has to answer in
 CONNECT_WITHIN = 5.0  # seconds
 ANSWER_WITHIN = 15.0  # seconds; a blocking command must block for less
 
 
-class InvalidUrlError(WorkhorseError):
+class InvalidUrlError(WorkhorseError, ValueError):
     """A server's URL that can't be used. The message has it without its password."""
 
     def __init__(self, url: str, source: str, problem: str) -> None:
@@ -44,7 +52,7 @@ class InvalidUrlError(WorkhorseError):
         self.source = source
 
 
-class InvalidConfigError(WorkhorseError):
+class InvalidConfigError(WorkhorseError, ValueError):
     """A configuration file that can't be read, or says something that has no meaning."""
 
     def __init__(self, path: Path, problem: str) -> None:
@@ -218,12 +226,18 @@ def separate(client: Any) -> Any:
     """Return a client of the same server with connections of its own, for a worker.
 
     It never sends anything twice by itself. A pool that can't be copied (Sentinel's) is used
-    as it is.
+    as it is. For a client of valkey-py it is one of redis-py's, whose errors the worker knows.
     """
     pool = client.connection_pool
     if type(pool).__name__ not in ("ConnectionPool", "BlockingConnectionPool"):
         return client
-    settings = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
+    settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
-    copied = type(pool)(connection_class=pool.connection_class, **settings)
-    return type(client)(connection_pool=copied)
+    client_class, pool_class, connection_class = type(client), type(pool), pool.connection_class
+    if client_class.__module__.partition(".")[0] == "valkey":
+        client_class = redis.Redis
+        pool_class = getattr(redis.connection, pool_class.__name__)
+        connection_class = getattr(redis.connection, connection_class.__name__)
+        settings = {name: settings[name] for name in settings if name in _OF_BOTH_LIBRARIES}
+    copied = pool_class(connection_class=connection_class, **settings)
+    return client_class(connection_pool=copied)

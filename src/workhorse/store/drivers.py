@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
-from redis.exceptions import NoScriptError, RedisError
-
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.store.calls import Call, Operation
 from workhorse.wire.records import Value
@@ -87,7 +85,9 @@ class Store:
     def _send(self, call: Call[Any]) -> Any:
         try:
             return self.client.execute_command(*call.words)
-        except NoScriptError:
+        except Exception as error:
+            if not _is_unknown_script(error):
+                raise
             return self.client.execute_command(*call.words_with_source)
 
 
@@ -128,8 +128,15 @@ class AsyncStore:
     async def _send(self, call: Call[Any]) -> Any:
         try:
             return await self.client.execute_command(*call.words)
-        except NoScriptError:
+        except Exception as error:
+            if not _is_unknown_script(error):
+                raise
             return await self.client.execute_command(*call.words_with_source)
+
+
+def _is_unknown_script(reply: object) -> bool:
+    """Return whether the server wants a script in full; by name: valkey-py has its own class."""
+    return type(reply).__name__ == "NoScriptError"
 
 
 def _to_send_again(calls: Sequence[Call[Any]], replies: Sequence[Any]) -> list[int]:
@@ -138,14 +145,14 @@ def _to_send_again(calls: Sequence[Call[Any]], replies: Sequence[Any]) -> list[i
     Those after it too: they were to see what it does. Script calls may be sent twice.
     """
     for first, reply in enumerate(replies):
-        if isinstance(reply, NoScriptError):
+        if _is_unknown_script(reply):
             return [n for n in range(first, len(calls)) if calls[n].source is not None]
     return []
 
 
 def _read(calls: Sequence[Call[Any]], replies: Sequence[Any]) -> list[Any]:
     for reply in replies:
-        if isinstance(reply, RedisError):
+        if isinstance(reply, Exception):
             raise reply
     return [call.parse(reply) for call, reply in zip(calls, replies, strict=True)]
 
@@ -156,5 +163,5 @@ def refuse_decoded(client: Any) -> None:
     settings: dict[str, Any] = getattr(pool, "connection_kwargs", {})
     if settings.get("decode_responses"):
         raise ConnectionChoiceError(
-            "a connection with decode_responses=True can't carry a job's bytes; make one without it"
+            "a connection with decode_responses=True can't carry a job's bytes; make one without"
         )

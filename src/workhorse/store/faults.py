@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
-    ConnectionError as RedisConnectionError,
+    ClusterDownError,
+    MasterDownError,
     NoPermissionError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
+)
+from redis.exceptions import (
+    ConnectionError as RedisConnectionError,
+)
+from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
-ServerError: Final = RedisError
+ServerError: TypeAlias = RedisError
 """Everything that a driver raises for the server's sake."""
 
+_PASSING_KINDS: Final = (  # redis-py takes the word off their text
+    RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError,
+    MasterDownError, ClusterDownError, TryAgainError,
+)  # fmt: skip
 _PASSING: Final = (
     "LOADING", "READONLY", "NOREPLICAS", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
     "BUSY", "MISCONF", "OOM",
@@ -36,9 +48,7 @@ def is_passing(error: RedisError) -> bool:
     """Return whether the same call may succeed later: connection, failover, memory, loading."""
     if is_refused_login(error):
         return False
-    if isinstance(
-        error, RedisConnectionError | RedisTimeoutError | BusyLoadingError | ReadOnlyError
-    ):
+    if isinstance(error, _PASSING_KINDS):
         return True
-    # Redis 6.2 reports out of memory inside a script as a plain error with OOM in its text.
+    # Redis 6.2 reports what happens inside a script as a plain error with the word in its text.
     return isinstance(error, ResponseError) and any(word in str(error) for word in _PASSING)

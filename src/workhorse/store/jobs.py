@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
 from workhorse.core.states import ENDED, State
 from workhorse.core.verdicts import Verdict, judge_lost
-from workhorse.store.calls import Call, Plan, script
+from workhorse.store.calls import Arguments, Call, Plan, command, script
 from workhorse.wire.codec import date_from_text
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import (
@@ -152,7 +152,7 @@ def claim(  # noqa: PLR0913 - one for each input of the script
     With *whole_run* a lease lasts at least for its job's time limit, for a worker that can't
     extend it while the job runs.
     """
-    args = {
+    args: Arguments = {
         "worker": worker,
         "token": token,
         "count": count,
@@ -171,8 +171,14 @@ def claimed_before(keys: Keys, *, worker: str, token: str) -> Call[Claim]:
 
 def _claim(reply: list[Any]) -> Claim:
     rows, dropped, suspended = reply
+    taken: list[Claimed] = []
+    for row in rows:
+        try:
+            taken.append(decode_claimed(row))
+        except UnicodeDecodeError:
+            dropped.append((*row[:2], State.STARTED.encode()))
     return Claim(
-        jobs=[decode_claimed(row) for row in rows],
+        jobs=taken,
         dropped=[(_text(queue), _text(job_id), _text(state)) for queue, job_id, state in dropped],
         suspended=bool(suspended),
     )
@@ -240,7 +246,7 @@ def settle(
     keys: Keys, settlements: Sequence[Settlement], *, worker: str, sent_at: float
 ) -> Call[list[Settled]]:
     """Apply verdicts to jobs that *worker* holds; *sent_at* is now by its monotonic clock."""
-    args = {"worker": worker, "sent_at": sent_at}
+    args: Arguments = {"worker": worker, "sent_at": sent_at}
     return script("settle", keys, args, settlements, parse=_settled)
 
 
@@ -263,10 +269,12 @@ def recover(keys: Keys, queue: str) -> Plan[Recovered]:
     Each is applied only if its lease is still lapsed then: a holder that came back in time
     keeps its job.
     """
-    args = {"queue": queue, "limit": SLICE, "fields": FIELDS_TO_RUN}
-    lapsed = yield from script("lapsed", keys, args, parse=_lapsed)
+    args: Arguments = {"queue": queue, "limit": SLICE, "fields": FIELDS_TO_RUN}
+    lapsed, odd = yield from script("lapsed", keys, args, parse=_lapsed)
+    if odd:
+        yield from command("ZREM", keys.lease(queue), *odd, parse=int)
     if not lapsed:
-        return Recovered([], 0)
+        return Recovered([], len(odd))
     verdicts = [
         (job, judge_lost(f"worker {worker} stopped renewing its lease", job.policy))
         for job, worker in lapsed
@@ -278,11 +286,19 @@ def recover(keys: Keys, queue: str) -> Plan[Recovered]:
         for judged, outcome in zip(verdicts, outcomes, strict=True)
         if outcome is Settled.APPLIED
     ]
-    return Recovered(applied, len(lapsed))
+    return Recovered(applied, len(lapsed) + len(odd))
 
 
-def _lapsed(reply: list[Any]) -> list[tuple[Claimed, str]]:
-    return [(decode_claimed(row[:-1]), _text(row[-1] or b"unknown")) for row in reply]
+def _lapsed(reply: list[Any]) -> tuple[list[tuple[Claimed, str]], list[bytes]]:
+    """Return the executions with their workers, and entries that no client can have made."""
+    lapsed: list[tuple[Claimed, str]] = []
+    odd: list[bytes] = []
+    for *row, worker, member in reply:
+        try:
+            lapsed.append((decode_claimed(row), _text(worker or b"unknown")))
+        except UnicodeDecodeError:
+            odd.append(member)
+    return lapsed, odd
 
 
 def extend(
@@ -313,14 +329,18 @@ def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
     return script("sweep", keys, {"limit": 1000}, items, parse=list)
 
 
-def cancel(keys: Keys, job_id: str) -> Call[State | None]:
-    """Cancel a job; return the state it was in, None if there is none."""
-    return script("cancel", keys, {"job_id": job_id}, parse=_state)
+def cancel(keys: Keys, job_id: str, *, waiting_in: str = "") -> Call[State | None]:
+    """Cancel a job; return the state it was in, None if there is none.
+
+    With *waiting_in* only a job that waits in that queue counts; one that runs is left alone.
+    """
+    args: Arguments = {"job_id": job_id, "waiting_in": waiting_in}
+    return script("cancel", keys, args, parse=_state)
 
 
 def requeue(keys: Keys, job_id: str, *, at_front: bool = False) -> Call[State | None]:
     """Run an ended job again; return the state it was in, None if there is none."""
-    args = {"job_id": job_id, "at_front": int(at_front)}
+    args: Arguments = {"job_id": job_id, "at_front": int(at_front)}
     return script("requeue", keys, args, parse=_state)
 
 
@@ -335,7 +355,12 @@ def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]
 
     Those that are claimed meanwhile run. With *forget* the queue is taken off the list.
     """
-    args = {"queue": queue, "limit": MANY, "keep": int(keep_jobs), "forget": int(forget)}
+    args: Arguments = {
+        "queue": queue,
+        "limit": MANY,
+        "keep": int(keep_jobs),
+        "forget": int(forget),
+    }
     taken, last = 0, MANY
     while last == MANY:
         last = yield from script("empty", keys, args, parse=int)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from workhorse.store.calls import Plan, command
 from workhorse.store.views import job
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import ResultRecord, decode_entry, result_in_hash
+from workhorse.wire.records import Hash, ResultRecord, ResultType, decode_entry, result_in_hash
 
 
 def runs(keys: Keys, job_id: str, *, limit: int = 10) -> Plan[list[ResultRecord]]:
@@ -16,17 +16,28 @@ def runs(keys: Keys, job_id: str, *, limit: int = 10) -> Plan[list[ResultRecord]
     entries = yield from command(
         "XREVRANGE", keys.results(job_id), "+", "-", "COUNT", limit, parse=_entries
     )
-    if record is not None and (own := result_in_hash(record)):
+    if record is not None and (own := result_in_hash(record)) and not _told(entries, own):
         entries.append(own)
         entries.sort(key=lambda run: run.created_at, reverse=True)
     return entries[:limit]
+
+
+def _told(entries: list[ResultRecord], own: ResultRecord) -> bool:
+    """Return whether the stream has the last success, so that the hash's is no result.
+
+    RQ writes each success to the stream, and leaves a ``Retry`` that a job returned in the hash.
+    """
+    return any(
+        run.type is ResultType.SUCCESSFUL and run.worker_name == own.worker_name
+        for run in entries[:1]
+    )
 
 
 def _entries(reply: list[Any] | None) -> list[ResultRecord]:
     return [decode_entry(entry_id, _as_hash(fields)) for entry_id, fields in reply or ()]
 
 
-def _as_hash(fields: Any) -> dict[bytes, bytes]:
+def _as_hash(fields: Any) -> Hash:
     if isinstance(fields, dict):
-        return fields  # redis-py has read it already
+        return cast("Hash", fields)  # redis-py has read it already
     return dict(zip(fields[::2], fields[1::2], strict=True))

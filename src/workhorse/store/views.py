@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from workhorse.store.calls import Call, command
 from workhorse.wire.codec import date_from_text, int_or_none, text_or_none
@@ -37,7 +37,10 @@ def queue_length(keys: Keys, queue: str) -> Call[int]:
 
 def queue_ids(keys: Keys, queue: str, *, offset: int = 0, length: int = -1) -> Call[list[str]]:
     """Return ids of waiting jobs, next one first; *length* -1 for all."""
-    last = offset + length - 1 if length >= 0 else -1
+    if length == 0:
+        offset, last = 1, 0  # nothing: -1 would mean the end
+    else:
+        last = offset + length - 1 if length > 0 else -1
     return command("LRANGE", keys.queue(queue), offset, last, parse=_texts)
 
 
@@ -47,7 +50,7 @@ def queue_position(keys: Keys, queue: str, job_id: str) -> Call[int | None]:
 
 
 def registry_count(keys: Keys, registry: str, queue: str) -> Call[int]:
-    """Return how many jobs of *queue* are in *registry*, expired entries not yet swept included."""
+    """Return how many jobs of *queue* are in *registry*, expired entries not yet swept too."""
     return command("ZCARD", keys.registry(registry, queue), parse=int)
 
 
@@ -125,9 +128,9 @@ def _worker(name: str, fields: Hash) -> WorkerRecord:
     )
 
 
-def _as_hash(reply: Any) -> dict[bytes, bytes]:
+def _as_hash(reply: Any) -> Hash:
     if isinstance(reply, dict):
-        return reply  # redis-py has read it already
+        return cast("Hash", reply)  # redis-py has read it already
     return dict(zip(reply[::2], reply[1::2], strict=True))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from workhorse.store.calls import Call, as_it_is, command, script
+from workhorse.store.calls import Arguments, Call, as_it_is, command, script
 from workhorse.store.jobs import QueueName
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import Value
@@ -14,7 +14,7 @@ def register(
     keys: Keys, worker: str, queues: Sequence[str], fields: Sequence[Value], *, ttl: int
 ) -> Call[bool]:
     """Show *worker* for *ttl* more seconds; True if it was not known."""
-    args = {"worker": worker, "ttl": ttl, "fields": list(fields)}
+    args: Arguments = {"worker": worker, "ttl": ttl, "fields": list(fields)}
     return script("register", keys, args, [QueueName(name) for name in queues], parse=bool)
 
 

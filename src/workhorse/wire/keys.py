@@ -34,6 +34,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "deferred": "deferred:<queue>",
         "ready": "ready:<queue>",
         "canceled": "canceled:<queue>",
+        "limited": "rl:<limit>:rate_limited",  # sorted set of jobs that wait for a free place
         "workers": "workers",
         "workers_of": "workers:<queue>",
         "worker": "worker:<worker>",

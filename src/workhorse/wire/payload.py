@@ -84,7 +84,7 @@ def name_call(function: Callable[..., Any] | str) -> tuple[str, Any]:
     if isinstance(function, str):
         return _check_dotted(function), None
     if inspect.ismethod(function) or _is_method_of_builtin(function):
-        return function.__name__, function.__self__
+        return function.__name__, getattr(function, "__self__", None)
     if inspect.isfunction(function) or inspect.isbuiltin(function) or inspect.isclass(function):
         return _check_importable(function), None
     if callable(function):
@@ -120,15 +120,35 @@ def _check_importable(function: Any) -> str:
     raise InvalidCallError(f"a worker can't find {name!r}: {why}")
 
 
-def encode_call(call: Call, serializer: Serializer) -> bytes:
-    """Return *call* as the ``data`` of a job. Raises SerializationError."""
+def dump(value: object, serializer: Serializer, what: str) -> bytes:
+    """Return *value* as bytes. Raises SerializationError, which says *what* it was."""
     try:
-        payload = serializer.dumps(tuple(call))
+        stored = cast("object", serializer.dumps(value))
     except Exception as error:
         raise SerializationError(
-            f"{call.function} can't be enqueued: its arguments can't be serialized by "
-            f"{_name(serializer)}: {error}"
+            f"{what} can't be serialized by {_name(serializer)}: {error}"
         ) from error
+    if not isinstance(stored, bytes):
+        raise SerializationError(
+            f"{what} can't be stored: {_name(serializer)}.dumps returned "
+            f"{type(stored).__name__} where it must return bytes"
+        )
+    return stored
+
+
+def load(stored: bytes, serializer: Serializer, what: str) -> Any:
+    """Return the object in *stored*. Raises DeserializationError, which says *what* it was."""
+    try:
+        return serializer.loads(stored)
+    except Exception as error:
+        raise DeserializationError(
+            f"{what} can't be read by {_name(serializer)}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def encode_call(call: Call, serializer: Serializer) -> bytes:
+    """Return *call* as the ``data`` of a job. Raises SerializationError."""
+    payload = dump(tuple(call), serializer, f"the call of {call.function} with its arguments")
     return zlib.compress(payload) if len(payload) >= _COMPRESS_FROM else payload
 
 
@@ -142,7 +162,8 @@ def decode_call(data: bytes, serializer: Serializer) -> Call:
         function, instance, args, kwargs = serializer.loads(payload)
     except Exception as error:
         raise DeserializationError(
-            f"the stored call can't be read by {_name(serializer)}: {type(error).__name__}: {error}"
+            f"the stored call can't be read by {_name(serializer)}: "
+            f"{type(error).__name__}: {error}"
         ) from error
     return Call(function, instance, args, kwargs)
 
@@ -153,8 +174,8 @@ def describe(call: Call) -> str:
     >>> describe(Call("shop.mail.send", None, ("a@b.c",), {"urgent": True}))
     "shop.mail.send('a@b.c', urgent=True)"
     """
-    shown = [_cut(repr(arg)) for arg in call.args]
-    shown += [f"{name}={_cut(repr(call.kwargs[name]))}" for name in sorted(call.kwargs)]
+    shown = [_shown(arg) for arg in call.args]
+    shown += [f"{name}={_shown(call.kwargs[name])}" for name in sorted(call.kwargs)]
     return f"{call.function}({', '.join(shown)})"
 
 
@@ -167,7 +188,7 @@ def choose_serializer(choice: Serializer | str | None) -> Serializer:
     if isinstance(choice, str):
         raise InvalidCallError(f"unknown serializer: {choice!r} (use 'pickle' or 'json')")
     if callable(getattr(choice, "dumps", None)) and callable(getattr(choice, "loads", None)):
-        return cast("Serializer", choice)
+        return choice
     raise InvalidCallError(f"not a serializer: {choice!r} (it needs dumps and loads)")
 
 
@@ -175,5 +196,11 @@ def _name(serializer: Serializer) -> str:
     return getattr(serializer, "__name__", type(serializer).__name__)
 
 
-def _cut(text: str) -> str:
+def _shown(value: object) -> str:
+    if isinstance(value, str | bytes):
+        value = value[: _SHOWN + 1]  # the rest of a large one would be written out for nothing
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - the code of an argument, which need not show itself
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Final, cast
+from typing import Any, Final
 
 from workhorse.core.errors import DeserializationError
 from workhorse.core.settings import MAX_STARTS
@@ -51,6 +51,7 @@ FIELDS: Final = frozenset(
         "ended_at", "last_heartbeat", "worker_name", "timeout", "result_ttl", "failure_ttl",
         "ttl", "meta", "retries_left", "retry_intervals", "enqueue_at_front",
         "enqueue_at_front_on_retry", "number_of_retries", "group_id", "dependency_ids", "result",
+        "rate_limit_key",
         "result_in",  # + "hash": the first success is in ``result``; else in the stream
         "execution_id",  # + the fencing token of the claim that holds, or last held, the job
         "token",  # + names the enqueue call, where the caller chose the job's id
@@ -181,22 +182,24 @@ class Claimed:
     result_in: str
 
 
-def decode_claimed(row: Sequence[bytes | None]) -> Claimed:
+def decode_claimed(row: Sequence[Any]) -> Claimed:
     """Return the job in one *row* of a claim's reply: queue, id, execution, FIELDS_TO_RUN.
 
     A number that can't be read counts as absent: bad fields must not stop a worker, and
-    what they mean for the job is found out when it is run.
+    what they mean for the job is found out when it is run. Raises UnicodeDecodeError for an
+    id that no client can have made.
     """
-    queue, job_id, execution_id, data, description, timeout, result_ttl, failure_ttl, *rest = row
+    queue, job_id, execution_id, fields = row
+    data, description, timeout, result_ttl, failure_ttl, *rest = fields
     retries_left, intervals, at_front, asked, starts, on_lost, result_in = rest
     if retries_left or asked or starts or on_lost:
         policy = _policy(retries_left, intervals, at_front, asked, starts, on_lost)
     else:
         policy = _NO_POLICY
     return Claimed(
-        queue=cast("bytes", queue).decode(),
-        job_id=cast("bytes", job_id).decode("utf-8", "surrogateescape"),
-        execution_id=cast("bytes", execution_id).decode(),
+        queue=queue.decode(),
+        job_id=job_id.decode(),
+        execution_id=execution_id.decode(),
         data=data or b"",
         description=text_or_none(description) or "",
         timeout=_lenient_int(timeout),

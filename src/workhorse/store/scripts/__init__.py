@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import cast
 
 from workhorse.core.states import TRANSITIONS, Event
 from workhorse.wire.keys import PLACEHOLDER, TEMPLATES
@@ -33,6 +34,7 @@ Argument = Value | Sequence[Value]
 Item = Sequence[Argument]
 
 _INCLUDE = re.compile(r"^--! include: (.+)$", re.MULTILINE)
+_LOCALS = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
 _LIST = "..."
 
 
@@ -52,25 +54,20 @@ class Script:
 
     def order(self, args: Mapping[str, Argument], items: Iterable[Item]) -> list[Value]:
         """Return the arguments in the script's order. TypeError for a name it doesn't take."""
-        if args.keys() != {name.removesuffix(_LIST) for name in self.args}:
+        if set(args) != {name.removesuffix(_LIST) for name in self.args}:
             raise TypeError(f"script {self.name} takes {self.args}, not {tuple(args)}")
         words: list[Value] = []
         for name in self.args:
             _append(words, args[name.removesuffix(_LIST)], many=name.endswith(_LIST))
-        shape = [name.endswith(_LIST) for name in self.each]
+        names = tuple(name.removesuffix(_LIST) for name in self.each)
+        single = sum(not name.endswith(_LIST) for name in self.each)
         for item in items:
-            self._check(item)
-            for value, many in zip(item, shape, strict=True):
-                if many:
-                    _append(words, value, many=True)
-                else:
-                    words.append(value)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - _check saw to it
+            if getattr(item, "_fields", None) != names:
+                raise TypeError(f"script {self.name} takes items of {self.each}, not {item!r}")
+            words += cast("Sequence[Value]", item[:single])
+            for values in item[single:]:
+                _append(words, values, many=True)
         return words
-
-    def _check(self, item: Item) -> None:
-        fields = getattr(item, "_fields", None)
-        if fields is None or fields != tuple(name.removesuffix(_LIST) for name in self.each):
-            raise TypeError(f"script {self.name} takes items of {self.each}, not {item!r}")
 
 
 def _append(words: list[Value], value: Argument, *, many: bool) -> None:
@@ -91,7 +88,17 @@ def load(name: str) -> Script:
     source = "\n".join(
         (_keys(body), _transitions(body), _inputs(args), _items(each), body),
     )
+    _refuse_collisions(name, source)
     return Script(name=name, source=source, args=args, each=each)
+
+
+def _refuse_collisions(name: str, source: str) -> None:
+    """Raise ValueError where two locals of a script, or of what it includes, share a name."""
+    lines = _LOCALS.findall(source)
+    found = [local for line in lines for local in line.split(", ")]
+    twice = {local for local in found if found.count(local) > 1}
+    if twice:
+        raise ValueError(f"script {name} declares twice: {', '.join(sorted(twice))}")
 
 
 def names() -> list[str]:
@@ -171,22 +178,31 @@ _TAKE = """local function take()
   return ARGV[position - 1]
 end
 local function take_list()
-  local list = {}
-  for i = 1, tonumber(take()) do list[i] = take() end
+  local list, words, at = {}, ARGV, position
+  local length = tonumber(words[at])
+  for i = 1, length do list[i] = words[at + i] end
+  position = at + length + 1
   return list
 end"""
 
 
 def _items(each: Sequence[str]) -> str:
+    """Return the iterator over the items: single values by their offset, then the lists."""
     if not each:
         return ""
-    fields = ", ".join(
-        f"{name.removesuffix(_LIST)} = {'take_list' if name.endswith(_LIST) else 'take'}()"
-        for name in each
-    )
+    single = [name for name in each if not name.endswith(_LIST)]
+    many = [name.removesuffix(_LIST) for name in each if name.endswith(_LIST)]
+    if each != (*single, *(f"{name}{_LIST}" for name in many)):
+        raise ValueError(f"an item's lists must come last: {each}")
+    fields = ", ".join(f"{name} = words[at + {i}]" for i, name in enumerate(single))
+    lists = "".join(f"\n    item.{name} = take_list()" for name in many)
     return f"""local function items()
+  local words = ARGV
   return function()
-    if not ARGV[position] then return nil end
-    return {{{fields}}}
+    local at = position
+    if not words[at] then return nil end
+    position = at + {len(single)}
+    local item = {{{fields}}}{lists}
+    return item
   end
 end"""

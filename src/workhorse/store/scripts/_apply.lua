@@ -1,7 +1,7 @@
 --! keys: job, queue, finished, failed, scheduled, results, ended, tombstone
 -- Move a job to where a verdict sends it. Its execution was ended before. `sent_at` and the item's times
 -- are of the sender's own clock, whatever its epoch: only their differences count.
-local function keep(registry, item, job)
+local function keep_ended(registry, item, job)
   local ttl = tonumber(item.ttl)
   redis.call('ZADD', registry, ttl < 0 and (item.to == 'finished' and '+inf' or ttl) or score(now + ttl), item.job_id)
   if ttl >= 0 then
@@ -45,7 +45,7 @@ local function apply(item, worker, known, sent_at)
       redis.call('ZADD', scheduled_key(item.queue), score(now + item.due_in), item.job_id)
       return
     end
-    keep(item.to == 'finished' and finished_key(item.queue) or failed_key(item.queue), item, job)
+    keep_ended(item.to == 'finished' and finished_key(item.queue) or failed_key(item.queue), item, job)
   end
   if waiters > 0 then
     tell_waiting(item.job_id, waiters)

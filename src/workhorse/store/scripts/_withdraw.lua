@@ -1,4 +1,4 @@
---! keys: job, queue, scheduled, deferred, ready, finished, failed, canceled, lease, executions
+--! keys: job, queue, scheduled, deferred, ready, finished, failed, canceled, limited, lease, executions
 -- Take a job out of every place it may be in, and fence out whoever runs it, our worker or RQ's.
 local function withdraw(job_id, known)
   local queue, worker = known.origin or '', known.worker_name or ''
@@ -12,10 +12,13 @@ local function withdraw(job_id, known)
   for _, registry in ipairs({scheduled_key, deferred_key, ready_key, finished_key, failed_key, canceled_key}) do
     redis.call('ZREM', registry(queue), job_id)
   end
+  if known.rate_limit_key then
+    redis.call('ZREM', limited_key(known.rate_limit_key), job_id)
+  end
 end
 
 local function known_job(job_id)
-  local names = {'status', 'origin', 'worker_name', 'execution_id', 'waiters', 'token'}
+  local names = {'status', 'origin', 'worker_name', 'execution_id', 'waiters', 'token', 'rate_limit_key'}
   local known = {}
   for i, value in ipairs(redis.call('HMGET', job_key(job_id), unpack(names))) do
     known[names[i]] = value or nil

@@ -1,10 +1,15 @@
 --! Cancel a job that has not ended: it will not start, and a running execution may write nothing more.
 --! keys: canceled
---! events: cancel
---! args: job_id
+--! events: cancel, release
+--! args: job_id, waiting_in
 --! include: _clock, _push, _end_execution, _apply, _withdraw
---! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it
+--! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it.
+--!   With `waiting_in` only a job that is queued in that queue counts
 local known = known_job(job_id)
+local elsewhere = waiting_in ~= '' and (known.status ~= after('release', 'started') or known.origin ~= waiting_in)
+if elsewhere then
+  return ''
+end
 local to = known.status and after('cancel', known.status)
 if to then
   withdraw(job_id, known)

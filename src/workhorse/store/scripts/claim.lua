@@ -10,14 +10,23 @@
 -- takes nothing; with a count of 0 it only does that. A worker has one claim on its way at a time.
 local jobs, dropped = {}, {}
 
-local memo = redis.call('GET', claim_key(worker))
-if memo and string.sub(memo, 1, #token) == token then
-  for _, taken in ipairs(cjson.decode(string.sub(memo, #token + 1))) do
-    if redis.call('ZSCORE', lease_key(taken[1]), taken[2] .. ':' .. taken[3]) then
-      local values = redis.call('HMGET', job_key(taken[2]), unpack(fields))
-      jobs[#jobs + 1] = {taken[1], taken[2], taken[3], unpack(values)}
+local function execution_of(number)
+  return string.format('%s%08x', token, number)
+end
+
+-- `taken` is queue, id, queue, id ...; the number of a job gives its execution.
+local function take_again(taken)
+  for i = 1, #taken, 2 do
+    local queue, id, execution = taken[i], taken[i + 1], execution_of((i + 1) / 2)
+    if redis.call('ZSCORE', lease_key(queue), id .. ':' .. execution) then
+      jobs[#jobs + 1] = {queue, id, execution, redis.call('HMGET', job_key(id), unpack(fields))}
     end
   end
+end
+
+local memo = redis.call('GET', claim_key(worker))
+if memo and string.sub(memo, 1, #token) == token then
+  take_again(cjson.decode(string.sub(memo, #token + 1)))
   return {jobs, dropped, 0}
 end
 if tonumber(count) == 0 then
@@ -34,34 +43,37 @@ local lapses = score(now + lease)
 -- and a minute for the kill; a day for a job without a limit.
 local function lapse_of(timeout)
   local limit = tonumber(timeout or '') or 180
-  if whole_run == '0' or limit + 60 < tonumber(lease) and limit >= 0 then return lapses end
+  if limit + 60 < tonumber(lease) and limit >= 0 then return lapses end
   return score(now + (limit < 0 and 86400 or limit + 60))
 end
 
 local bytes, most, spare = 0, tonumber(count), 1000
 local taken = {}
-local timeout_at = 1
+local wanted, timeout_at = {unpack(fields)}, nil
+wanted[#wanted + 1] = 'status'
 for i, name in ipairs(fields) do
-  if name == 'timeout' then timeout_at = i + 1 end
+  if name == 'timeout' then timeout_at = i end
 end
 
 local function take_one(queue)
   local id = redis.call('LPOP', queue_key(queue))
   if not id then return false end
   local job = job_key(id)
-  local values = redis.call('HMGET', job, 'status', unpack(fields))
-  local to = values[1] and after('claim', values[1])
+  local values = redis.pcall('HMGET', job, unpack(wanted))  -- an error for a key that is no hash
+  local status = table.remove(values)
+  local to = status and after('claim', status)
   if to then
-    local execution = token .. string.format('%08x', #jobs + 1)
+    local execution = execution_of(#jobs + 1)
     redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
     redis.call('PERSIST', job)
-    redis.call('ZADD', lease_key(queue), lapse_of(values[timeout_at]), id .. ':' .. execution)
-    table.remove(values, 1)
+    local lapse = whole_run == '1' and lapse_of(values[timeout_at]) or lapses
+    redis.call('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
     bytes = bytes + #(values[1] or '')
-    jobs[#jobs + 1] = {queue, id, execution, unpack(values, 1, #fields)}
-    taken[#taken + 1] = {queue, id, execution}
+    jobs[#jobs + 1] = {queue, id, execution, values}
+    taken[#taken + 1] = queue
+    taken[#taken + 1] = id
   else
-    dropped[#dropped + 1] = {queue, id, values[1] or ''}
+    dropped[#dropped + 1] = {queue, id, status or ''}
   end
   return true
 end

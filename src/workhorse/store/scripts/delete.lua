@@ -1,5 +1,5 @@
 --! Remove jobs and all that belongs to them. What runs them now may write nothing more.
---! keys: results, dependents, dependencies, ended
+--! keys: results, dependents, dependencies, ended, tombstone
 --! events: delete
 --! each: job_id
 --! include: _clock, _push, _end_execution, _apply, _withdraw
@@ -15,6 +15,9 @@ for item in items() do
     end
   end
   redis.call('DEL', job_key(id), results_key(id), dependents_key(id), dependencies_key(id), executions_key(id))
+  if known.status then
+    redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
+  end
   replies[#replies + 1] = known.status or ''
 end
 return replies

@@ -32,6 +32,7 @@ local function recover(item)
   end
   if after('recover', known[1], item.to) then
     apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
+    redis.call('HDEL', job_key(item.job_id), 'execution_id')  -- a late settle is refused, not answered with 'already'
     return 'applied'
   end
   -- An RQ worker that died between its two steps of starting a job leaves it queued in no list (rq3.md, L4).

@@ -9,19 +9,19 @@
 local replies = {}
 local succeeded, failed, seconds = 0, 0, 0
 
-local function answer_late(item, status, execution_id, legal)
+local function answer_late(item, status, execution_id)
   if not status then
     local tombstone = redis.call('GET', tombstone_key(item.job_id)) or ''
     return string.match(tombstone, '^[^:]*') == item.execution_id and 'already' or 'gone'
   end
-  return not legal and execution_id == item.execution_id and 'already' or 'refused'
+  return status == item.to and execution_id == item.execution_id and 'already' or 'refused'
 end
 
 local function settle(item)
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token')
   local legal = known[1] and after(item.event, known[1], item.to)
   if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
-    return answer_late(item, known[1], known[2], legal)
+    return answer_late(item, known[1], known[2])
   end
   if not known[1] then return 'gone' end
   -- RQ cancels and requeues without ending our lease (rq3.md, R2): another may hold the job now.

@@ -1,0 +1,202 @@
+"""Each pair of a state and an event, those that are not in the table too, by the real scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.support.lives import Life, execution_of, record
+from workhorse.core.errors import IllegalTransitionError
+from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
+from workhorse.core.verdicts import Policy, Verdict
+from workhorse.store import jobs
+from workhorse.store.jobs import Execution
+from workhorse.wire.records import Claimed
+
+STATES = (None, *State)
+NOBODY = Claimed("q", "j", "e" * 32, b"", "", None, None, None, Policy(), "hash")
+Act = Callable[[Life, Claimed, State | None], object]
+
+
+def settle(event: Event) -> Act:
+    def act(life: Life, job: Claimed, to: State | None) -> object:
+        targets = {
+            target for (_, each), row in TRANSITIONS.items() if each == event for target in row
+        }
+        return life.settle(job, Verdict(event, to or next(iter(targets - {None})) or State.FAILED))
+
+    return act
+
+
+def enqueue(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.enqueue("j", token="t")
+
+
+def start(life: Life, _job: Claimed, _to: State | None) -> object:
+    execution = Execution("j", "f" * 32, "q")
+    call = jobs.start(life.keys, record("j", token="t"), execution, worker="w", lease=60)
+    return life.store.run(call)
+
+
+def forward(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.store.run(jobs.forward(life.keys, ["q"]))
+
+
+def claim(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.claim()
+
+
+def release(life: Life, job: Claimed, _to: State | None) -> object:
+    return life.release(job)
+
+
+def cancel(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.cancel()
+
+
+def requeue(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.requeue()
+
+
+def delete(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.delete()
+
+
+def recover(life: Life, job: Claimed, to: State | None) -> object:
+    if life.client.zscore("rq:wip:q", f"j:{job.execution_id}"):
+        life.client.zadd("rq:wip:q", {f"j:{job.execution_id}": 1})  # it lapsed long ago
+    if to is State.FAILED:
+        life.client.hset("rq:job:j", "on_lost", "fail")
+    return life.recover()
+
+
+ACTS: dict[Event, Act] = {
+    Event.ENQUEUE: enqueue,
+    Event.START: start,
+    Event.FORWARD: forward,
+    Event.CLAIM: claim,
+    Event.SUCCEED: settle(Event.SUCCEED),
+    Event.RETRY: settle(Event.RETRY),
+    Event.FAIL: settle(Event.FAIL),
+    Event.STOP: settle(Event.STOP),
+    Event.RELEASE: release,
+    Event.RECOVER: recover,
+    Event.CANCEL: cancel,
+    Event.REQUEUE: requeue,
+    Event.DELETE: delete,
+}
+
+LEGAL = [(state, event, to) for (state, event), row in TRANSITIONS.items() for to in row]
+MISSING = [
+    (state, event) for state in STATES for event in Event if (state, event) not in TRANSITIONS
+]
+
+
+def name(value: State | Event | None) -> str:
+    return value.value if value else "none"
+
+
+def without_events_own_places(life: Life) -> None:
+    """Take away the claim's memory and the bell, which are nobody's state."""
+    life.client.delete("rq:worker:w:claim", "rq:bell:q")
+
+
+def test_every_event_has_a_script() -> None:
+    assert set(ACTS) == set(Event)
+
+
+@pytest.mark.parametrize(("state", "event", "to"), LEGAL, ids=name)
+def test_a_pair_of_the_table_is_applied(
+    every_life: Life, state: State | None, event: Event, to: State | None
+) -> None:
+    job = every_life.in_state(state) or NOBODY
+    ACTS[event](every_life, job, to)
+    assert every_life.state() == to
+    assert places(every_life) == belongs(to)
+
+
+@pytest.mark.parametrize(("state", "event"), MISSING, ids=name)
+def test_a_pair_that_is_not_in_the_table_changes_nothing(
+    every_life: Life, state: State | None, event: Event
+) -> None:
+    job = every_life.in_state(state) or NOBODY
+    without_events_own_places(every_life)
+    before = every_life.dump()
+    ACTS[event](every_life, job, None)
+    registers_its_queue = event in {Event.ENQUEUE, Event.START}
+    if registers_its_queue:
+        before["rq:queues"] = ("set", False, {b"rq:queue:q"})
+    assert every_life.dump() == before
+
+
+def places(life: Life) -> set[str]:
+    """Return the kinds of places in which the job is."""
+    found = set()
+    for key, (kind, _, value) in life.dump().items():
+        if kind == "list" and value == [b"j"]:
+            found.add(key)
+        if kind == "zset" and any(member.split(b":")[0] == b"j" for member, _ in value):
+            found.add(key)
+    return found
+
+
+def belongs(state: State | None) -> set[str]:
+    """Return the one place in which a job in *state* is."""
+    if state is None:
+        return set()
+    return {
+        State.QUEUED: {"rq:queue:q"},
+        State.STARTED: {"rq:wip:q"},
+        State.SCHEDULED: {"rq:scheduled:q"},
+        State.FINISHED: {"rq:finished:q"},
+        State.CANCELED: {"rq:canceled:q"},
+    }.get(state, {"rq:failed:q"})
+
+
+@pytest.mark.parametrize("state", [s for s in STATES if s is not State.QUEUED], ids=name)
+def test_a_stale_id_on_a_queue_is_dropped_and_its_job_left_alone(
+    every_life: Life, state: State | None
+) -> None:
+    every_life.in_state(state)
+    without_events_own_places(every_life)
+    before = every_life.dump()
+    every_life.client.rpush("rq:queue:q", "j")
+    claim = every_life.claim()
+    assert (claim.jobs, claim.dropped) == ([], [("q", "j", state or "")])
+    assert every_life.dump() == before
+
+
+@pytest.mark.parametrize("state", [s for s in STATES if s is not State.SCHEDULED], ids=name)
+def test_a_stale_id_in_the_schedule_is_dropped_and_its_job_left_alone(
+    every_life: Life, state: State | None
+) -> None:
+    every_life.in_state(state)
+    before = every_life.dump()
+    every_life.client.zadd("rq:scheduled:q", {"j": 1})
+    assert every_life.store.run(jobs.forward(every_life.keys, ["q"])) == [0]
+    assert every_life.dump() == before
+
+
+@pytest.mark.parametrize("state", [None, *ENDED], ids=name)
+def test_a_lease_left_on_a_job_that_is_not_started_is_no_leave_to_change_it(
+    every_life: Life, state: State | None
+) -> None:
+    """RQ's cancel and delete leave the lease of a running job (rq3.md, R1 and R2)."""
+    every_life.in_state(state)
+    job = replace(NOBODY, execution_id="a" * 32)
+    for act in [settle(Event.SUCCEED), settle(Event.FAIL), release, recover]:
+        before = every_life.dump()
+        every_life.client.zadd("rq:wip:q", {f"j:{job.execution_id}": 1})
+        act(every_life, job, None)
+        assert every_life.dump() == before
+        every_life.client.zadd("rq:wip:q", {f"j:{job.execution_id}": 1})
+        assert every_life.extend(job) == [execution_of(job)]
+        assert every_life.dump() == before
+
+
+@pytest.mark.parametrize(("state", "event"), MISSING, ids=name)
+def test_the_rules_refuse_what_the_scripts_refuse(state: State | None, event: Event) -> None:
+    with pytest.raises(IllegalTransitionError):
+        after(state, event)
