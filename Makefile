@@ -34,7 +34,8 @@ check: $(VENV)/.dev $(REDIS62)
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/towncrier build --draft --version next > /dev/null
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python tools/state_table.py --check
+	$(BIN)/python -m pytest --doctest-modules src $(ARGS)
 	$(BIN)/python tools/every_python.py $(ARGS)
 
 bench: $(VENV)/.runtime

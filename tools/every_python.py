@@ -1,6 +1,6 @@
-"""Run the tests on each other Python of this machine, in a virtual environment of its own.
+"""Run the tests on each Python of this machine, at once, each in a virtual environment of its own.
 
-What is tested there is the wheel, as a user would install it: a file that the wheel lacks fails.
+What is tested on the others is the wheel, as a user would install it: a file that it lacks fails.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 VERSIONS = ("3.11", "3.12", "3.13")
@@ -78,23 +79,50 @@ def build_wheel() -> Path:
     return next(folder.glob("*.whl"))
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The tests on one Python, begun."""
+
+    version: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+def begin(version: str, python: Path, arguments: list[str]) -> Run:
+    """Start the tests; most of their time is waiting, so that several share two cores well."""
+    log = ROOT / "dist" / "check" / f"tests-{version}.log"
+    command: list[str | Path] = [python, "-m", "pytest", "tests", *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+    return Run(version, process, log)
+
+
+def end(run: Run) -> bool:
+    """Wait for the tests and show what they said; return whether they passed."""
+    passed = run.process.wait() == 0
+    lines = run.log.read_text(errors="replace").splitlines()
+    print(f"--- Python {run.version}: {'passed' if passed else 'FAILED'}")
+    print("\n".join(lines[-1:] if passed else lines), flush=True)
+    return passed
+
+
 def main(arguments: list[str]) -> int:
-    """Return 0 if the tests pass on each Python found."""
+    """Return 0 if the tests pass on each Python found, this one among them."""
     here = ".".join(map(str, sys.version_info[:2]))
-    found = {version: find(version) for version in VERSIONS if version != here}
     wheel = build_wheel()
-    outcomes = {here: "passed, before"}
-    for version, python in found.items():
-        if python is None:
-            outcomes[version] = "not found on this machine"
+    pythons = {here: Path(sys.executable)}
+    for version in VERSIONS:
+        if version == here:
             continue
-        print(f"--- Python {version}: {python}", flush=True)
-        inside = prepared(version, python, wheel)
-        ran = subprocess.run([inside, "-m", "pytest", "tests", *arguments], cwd=ROOT, check=False)
-        outcomes[version] = "passed" if ran.returncode == 0 else "FAILED"
-    for version, outcome in sorted(outcomes.items()):
-        print(f"Python {version}: {outcome}")
-    return int("FAILED" in outcomes.values())
+        python = find(version)
+        if python is None:
+            print(f"--- Python {version}: not found on this machine", flush=True)
+        else:
+            print(f"--- Python {version}: {python}", flush=True)
+            pythons[version] = prepared(version, python, wheel)
+    runs = [begin(version, python, arguments) for version, python in pythons.items()]
+    passed = [end(run) for run in runs]  # all of them, whatever the first one said
+    return int(not all(passed))
 
 
 if __name__ == "__main__":

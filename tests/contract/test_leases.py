@@ -322,3 +322,13 @@ def test_a_sweep_removes_expired_entries_only(every_life: Life) -> None:
     assert every_life.members("rq:finished:q") == every_life.members("rq:failed:q")
     assert every_life.members("rq:finished:q") == ["ever", "new"]
     assert every_life.store.run(sweep) == [0]
+
+
+def test_a_recovered_run_keeps_the_time_at_which_it_began(life: Life) -> None:
+    job = life.start()
+    life.client.hset("rq:job:j", "started_at", "2026-01-02T03:04:05.000006Z")
+    life.extend(job, lease=-1)
+
+    life.recover()
+
+    assert life.field("started_at") == "2026-01-02T03:04:05.000006Z"

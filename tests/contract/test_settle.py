@@ -282,3 +282,15 @@ def test_nothing_is_promised_to_who_waits_for_an_ended_job_or_none(every_life: L
     before = every_life.dump()
     assert every_life.store.run(ask) is State.FINISHED
     assert every_life.dump() == before
+
+
+def test_a_wait_that_the_job_asked_for_ends_where_its_retry_says(life: Life) -> None:
+    job = life.start()
+    life.enqueue("other")
+    asked = AskedRetry(Retry(2, interval=10, enqueue_at_front=True))
+    life.settle(job, asked)
+    life.client.zadd("rq:scheduled:q", {"j": 1})  # its time has come
+
+    life.store.run(jobs.forward(life.keys, ["q"]))
+
+    assert life.waiting() == ["j", "other"]

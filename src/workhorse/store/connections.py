@@ -233,11 +233,12 @@ def separate(client: Any) -> Any:
         return client
     settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
-    client_class, pool_class, connection_class = type(client), type(pool), pool.connection_class
-    if client_class.__module__.partition(".")[0] == "valkey":
-        client_class = redis.Redis
-        pool_class = getattr(redis.connection, pool_class.__name__)
-        connection_class = getattr(redis.connection, connection_class.__name__)
+    connection_class = pool.connection_class
+    if type(client).__module__.partition(".")[0] == "valkey":
+        connection_class = getattr(_redis.connection, connection_class.__name__)
         settings = {name: settings[name] for name in settings if name in _OF_BOTH_LIBRARIES}
-    copied = pool_class(connection_class=connection_class, **settings)
-    return client_class(connection_pool=copied)
+        return _redis.Redis(
+            connection_pool=_redis.ConnectionPool(connection_class=connection_class, **settings)
+        )
+    copied = type(pool)(connection_class=connection_class, **settings)
+    return type(client)(connection_pool=copied)

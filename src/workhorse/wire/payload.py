@@ -196,11 +196,13 @@ def _name(serializer: Serializer) -> str:
     return getattr(serializer, "__name__", type(serializer).__name__)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, str | bytes):
-        value = value[: _SHOWN + 1]  # the rest of a large one would be written out for nothing
+def _shown(value: Any) -> str:
+    is_plain = type(value) in (
+        str,
+        bytes,
+    )  # the rest of a large one is not written out for nothing
     try:
-        text = repr(value)
+        text = repr(value[: _SHOWN + 1] if is_plain else value)
     except Exception:  # noqa: BLE001 - the code of an argument, which need not show itself
         text = f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

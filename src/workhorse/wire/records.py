@@ -245,6 +245,8 @@ def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
         fields += ("retries_left", verdict.retries_left)
     if verdict.asked_retries is not None:
         fields += ("number_of_retries", verdict.asked_retries)
+        if verdict.at_front:  # kept for the retries that follow, as in RQ
+            fields += ("enqueue_at_front_on_retry", 1)
     if verdict.starts is not None:
         fields += ("starts", verdict.starts)
     return fields

@@ -21,7 +21,8 @@ local function recover(item)
   if not lapses or tonumber(lapses) > now then
     return 'refused'
   end
-  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id')
+  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id',
+    'started_at')
   end_execution(item.queue, item.job_id, item.execution_id, known[2] or '')
   redis.call('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
   if not known[1] then
@@ -32,6 +33,7 @@ local function recover(item)
   end
   if after('recover', known[1], item.to) then
     apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
+    redis.call('HSET', job_key(item.job_id), 'started_at', known[6] or '')  -- nobody knows when it ended
     redis.call('HDEL', job_key(item.job_id), 'execution_id')  -- a late settle is refused, not answered with 'already'
     return 'applied'
   end
