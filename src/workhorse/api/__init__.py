@@ -1,1 +1,4 @@
-"""What users hold: queues, jobs, results, workers. Thin: each method is an operation and a place to send it."""
+"""What users hold: queues, jobs, results, workers.
+
+Its one rule: thin. Each method is an operation and a place to send it to.
+"""

@@ -1,53 +1,87 @@
 """The server that an object talks to: the one it was given, or the process's default.
 
-The default is chosen once per process, as ``store.connections`` describes, and logged.
+The default is chosen once per process, as ``store.connections`` describes, when it is first
+needed, and logged: making a queue or a job reaches for no server.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
+from workhorse.core.errors import ConnectionChoiceError
+from workhorse.core.settings import KEY_PREFIX
 from workhorse.store.connections import choose_url, connect, redacted
 from workhorse.store.drivers import Client, Store
-from workhorse.wire.keys import KEY_PREFIX, Keys
+from workhorse.wire.keys import Keys
 
 LOG = logging.getLogger("workhorse")
 
-
-@dataclass(slots=True)
-class _Default:
-    """The process's own connection; made anew after a fork."""
-
-    store: Store | None = None
-    pid: int = 0
+_stores: Final[dict[tuple[int, str | None], Store]] = {}
+"""One store for each process and URL; that of None is the process's default."""
 
 
-_default = _Default()
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Where an object sends its operations."""
+
+    given: Store | None
+
+    @property
+    def store(self) -> Store:
+        """The store that was given, or else this process's default."""
+        return self.given or default_store()
+
+
+def link_to(connection: Client | str | None) -> Link:
+    """Return the link to *connection*; for None, nothing is chosen before it is needed."""
+    return Link(None if connection is None else store_of(connection))
 
 
 def store_of(connection: Client | str | None) -> Store:
     """Return the store behind *connection*: a client, a URL, or None for the default.
 
-    Raises ConnectionChoiceError for a client that turns replies into text.
+    Raises ConnectionChoiceError for a client that turns replies into text or is awaited, and
+    for what is no client at all.
     """
     if connection is None:
         return default_store()
     if isinstance(connection, str):
-        return Store(connect(choose_url(connection, os.environ, Path.cwd()).url))
-    return Store(connection)
+        return _store_at(choose_url(connection, os.environ, Path.cwd()).url)
+    return Store(_checked(connection))
 
 
 def default_store() -> Store:
     """Return the store of this process, chosen at its first use."""
-    if _default.store is None or _default.pid != os.getpid():
+    store = _stores.get((os.getpid(), None))
+    if store is None:
         choice = choose_url(None, os.environ, Path.cwd())
         LOG.info("using %s (%s)", redacted(choice.url), choice.source)
-        _default.store, _default.pid = Store(connect(choice.url)), os.getpid()
-    return _default.store
+        store = _stores.setdefault((os.getpid(), None), Store(connect(choice.url)))
+    return store
+
+
+def _store_at(url: str) -> Store:
+    key = (os.getpid(), url)
+    return _stores.get(key) or _stores.setdefault(key, Store(connect(url)))
+
+
+def _checked(connection: object) -> Client:
+    send = getattr(connection, "execute_command", None)
+    if not callable(send):
+        raise ConnectionChoiceError(
+            f"connection={connection!r}: give a client such as redis.Redis(), a URL, or None"
+        )
+    if inspect.iscoroutinefunction(send):
+        raise ConnectionChoiceError(
+            f"connection={connection!r}: a client for asyncio can't be used here; "
+            "give one that blocks, such as redis.Redis()"
+        )
+    return cast("Client", connection)
 
 
 def default_keys() -> Keys:
@@ -58,3 +92,10 @@ def default_keys() -> Keys:
 def client_of(store: Store) -> Any:
     """Return the client that *store* talks through, for the user's own commands."""
     return store.client
+
+
+def longest_block(store: Store) -> float:
+    """Return the seconds that a command may block for before *store*'s client gives up on it."""
+    pool = getattr(store.client, "connection_pool", None)
+    timeout = getattr(pool, "connection_kwargs", {}).get("socket_timeout")
+    return float("inf") if timeout is None else timeout / 2

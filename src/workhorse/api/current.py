@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
+from workhorse.api.connection import Link
 from workhorse.api.job import Job
 from workhorse.core.states import State
-from workhorse.store.drivers import Store
+from workhorse.store.drivers import Client, Store
 from workhorse.wire.records import JobRecord
 from workhorse.worker.runner import CURRENT, Running
 
-_stores: dict[tuple[int, int], Store] = {}
+_last: Final[dict[int, tuple[Callable[[], Client], Store]]] = {}
+"""The connection that code of jobs used last in a process, and what opened it."""
 
 
 def get_current_job(connection: Any = None, job_class: type[Job] | None = None) -> Job | None:
@@ -38,14 +41,14 @@ def get_current_job(connection: Any = None, job_class: type[Job] | None = None) 
         execution_id=claimed.execution_id,
     )
     return (job_class or Job).of_record(
-        record, _store(running), running.keys, running.serializer, partial=True
+        record, Link(_store(running)), running.keys, running.serializer, partial=True
     )
 
 
 def _store(running: Running) -> Store:
     """Return a connection for the code of jobs, apart from the worker's own, one a process."""
-    key = (os.getpid(), id(running.connect))
-    if key not in _stores:
-        _stores.clear()
-        _stores[key] = Store(running.connect())
-    return _stores[key]
+    pid = os.getpid()
+    last = _last.get(pid)
+    if last is None or last[0] != running.connect:
+        last = _last[pid] = (running.connect, Store(running.connect()))
+    return last[1]

@@ -4,44 +4,46 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from workhorse.api.job import Job
 from workhorse.api.options import EnqueueData, refuse_unsupported
 from workhorse.api.queue import Queue
+from workhorse.core.errors import InvalidOptionError
 from workhorse.core.retry import Retry
 from workhorse.store.drivers import Client
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class JobFunction(Generic[P, R]):
-    """A function that still can be called, and also enqueued by ``delay``."""
+class JobFunction(Protocol[P, R_co]):
+    """A function that can be called as before, and also be queued."""
 
-    def __init__(self, function: Callable[P, R], enqueue: Callable[..., Job]) -> None:
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._enqueue = enqueue
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function here and now."""
-        return self._function(*args, **kwargs)
+        ...
 
-    def delay(self, *args: Any, **kwargs: Any) -> Job:
-        """Queue a call and return its job. ``job_id`` and ``at_front`` go to the queue."""
-        return self._enqueue(*args, **kwargs)
+    @property
+    def delay(self) -> Callable[..., Job]:
+        """Queue a call and return its job; ``job_id`` and ``at_front`` go to the queue."""
+        ...
 
-    enqueue = delay
+    @property
+    def enqueue(self) -> Callable[..., Job]:
+        """Do what ``delay`` does, by the name that queues give it."""
+        ...
 
 
 class job:  # noqa: N801 - RQ's name, used as a decorator
     """Give a function a ``delay`` method that queues a call of it.
 
     *queue* is a Queue or its name; options are those of ``Queue.enqueue_call``, for every call.
+    The function itself stays as it is, methods included. No server is looked for until the
+    first ``delay``.
     """
 
-    def __init__(  # noqa: PLR0913 - RQ's signature
+    def __init__(  # noqa: PLR0913, PLR0917 - RQ's signature
         self,
         queue: Queue | str,
         connection: Client | str | None = None,
@@ -69,9 +71,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
                 "webhooks": webhooks,
             }
         )
-        self._queue = queue
-        self._connection = connection
-        self._queue_class = queue_class or Queue
+        self._queue = _queue(queue, queue_class or Queue, connection)
         self._at_front = at_front
         self._options: dict[str, Any] = {
             "timeout": timeout,
@@ -83,24 +83,32 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "retry": retry,
         }
 
-    def __call__(self, function: Callable[P, R]) -> JobFunction[P, R]:
-        """Decorate *function*. The server is looked for at the first ``delay``."""
+    def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:
+        """Return *function* with ``delay``."""
 
-        def enqueue(*args: Any, **kwargs: Any) -> Job:
+        @functools.wraps(function)
+        def delay(*args: Any, **kwargs: Any) -> Job:
             refuse_unsupported({"depends_on": kwargs.pop("depends_on", None)})
             data = EnqueueData(
-                f"{function.__module__}.{function.__qualname__}",
+                function,
                 job_id=kwargs.pop("job_id", None),
                 at_front=kwargs.pop("at_front", False) or self._at_front,
                 args=args,
                 kwargs=kwargs,
                 **self._options,
             )
-            return self._resolve().enqueue_many([data])[0]
+            return self._queue.enqueue_many([data])[0]
 
-        return JobFunction(function, enqueue)
+        decorated = cast("Any", function)
+        decorated.delay = decorated.enqueue = delay
+        return cast("JobFunction[P, R_co]", function)
 
-    def _resolve(self) -> Queue:
-        if isinstance(self._queue, str):
-            self._queue = self._queue_class(self._queue, self._connection)
-        return self._queue
+
+def _queue(queue: object, queue_class: type[Queue], connection: Client | str | None) -> Queue:
+    if isinstance(queue, str):
+        return queue_class(queue, connection)
+    if isinstance(queue, Queue):
+        return queue
+    raise InvalidOptionError(
+        f"@job needs a queue: {queue!r} is none (write @job('default') or @job(Queue(...)))"
+    )

@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Final, Self, cast
+from typing import Any, Self
 
-from workhorse.api.connection import client_of, default_keys, store_of
-from workhorse.api.options import EnqueueData, new_record, refuse_unsupported
+from workhorse.api.connection import (
+    Link,
+    client_of,
+    default_keys,
+    link_to,
+    store_of,
+)
+from workhorse.api.options import EnqueueData, check_state, new_record, refuse_unsupported
 from workhorse.api.results import Result, result_of
+from workhorse.api.snapshot import JobSnapshot
+from workhorse.api.waiting import await_end, state_now
 from workhorse.core.errors import (
     InvalidJobOperation,
     JobWaitTimeoutError,
     NoSuchJobError,
+    UnsupportedOptionError,
 )
 from workhorse.core.ids import check_job_id, new_job_id
 from workhorse.core.retry import Retry
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
-from workhorse.store import jobs, results, views, workers
+from workhorse.store import jobs, results, views
 from workhorse.store.drivers import Client, Store
 from workhorse.wire.keys import Keys
-from workhorse.wire.payload import Call, Serializer, choose_serializer, decode_call, describe
+from workhorse.wire.payload import Serializer, choose_serializer, dump, load
 from workhorse.wire.records import JobRecord, ResultType
-from workhorse.worker.runner import find_function
 
 JobStatus = State
 """RQ's name for a job's state."""
 
-_LOOK_EVERY: Final = 1.0
-"""Seconds between two looks while waiting: RQ's workers tell nobody when a job ends."""
 
-
-class Job:
+class Job(JobSnapshot):
     """One call of a function, now or later. Attributes are as of the last fetch or refresh.
 
     Made by ``Queue.enqueue``, ``Job.create`` and ``Job.fetch``. Attributes never talk to the
     server, except those that RQ made so: ``is_finished`` and its kin. Times are aware, in UTC.
+    Without a *connection* the process's default server is used, from the first need of one.
     """
 
     def __init__(
@@ -47,22 +52,22 @@ class Job:
         serializer: Serializer | str | None = None,
     ) -> None:
         job_id = new_job_id() if id is None else check_job_id(id)
-        self._bind(JobRecord(id=job_id, data=b""), store_of(connection), default_keys())
+        self._link = link_to(connection)
+        self._keys = default_keys()
         self.serializer = choose_serializer(serializer)
+        self._show(JobRecord(id=job_id, data=b""))
 
-    def _bind(self, record: JobRecord, store: Store, keys: Keys) -> None:
+    def _show(self, record: JobRecord, *, partial: bool = False) -> None:
         self._record = record
-        self._store = store
-        self._keys = keys
-        self._partial = False
-        self._call: Call | None = None
+        self._partial = partial
+        self._call = None
         self._meta: dict[str, Any] | None = None
 
     @classmethod
     def of_record(
         cls,
         record: JobRecord,
-        store: Store,
+        link: Link,
         keys: Keys,
         serializer: Serializer,
         *,
@@ -70,13 +75,18 @@ class Job:
     ) -> Self:
         """Return the job in *record*; a *partial* one is completed when more of it is asked."""
         job = cls.__new__(cls)
-        job._bind(record, store, keys)
-        job._partial = partial
         job.serializer = serializer
-        return job
+        return job.become(record, link, keys, partial=partial)
+
+    def become(self, record: JobRecord, link: Link, keys: Keys, *, partial: bool = False) -> Self:
+        """Show *record* from now on and return the job; for queues, which store it."""
+        self._link = link
+        self._keys = keys
+        self._show(record, partial=partial)
+        return self
 
     @classmethod
-    def create(  # noqa: PLR0913 - RQ's signature
+    def create(  # noqa: PLR0913, PLR0917 - RQ's signature
         cls,
         func: Callable[..., Any] | str,
         args: Sequence[Any] | None = None,
@@ -84,7 +94,7 @@ class Job:
         connection: Client | str | None = None,
         result_ttl: int | str | None = None,
         ttl: int | str | None = None,
-        status: State | None = None,
+        status: State | str | None = None,
         description: str | None = None,
         depends_on: Any = None,
         timeout: int | str | None = None,
@@ -101,7 +111,10 @@ class Job:
         on_stopped: Any = None,
         webhooks: Any = None,
     ) -> Self:
-        """Return a new job that is not stored yet; ``Queue.enqueue_job`` stores and queues it."""
+        """Return a new job that is not stored yet; ``Queue.enqueue_job`` stores and queues it.
+
+        Without a *timeout* the queue's own applies.
+        """
         refuse_unsupported(
             {
                 "depends_on": depends_on,
@@ -117,10 +130,10 @@ class Job:
             at_front=False, meta=meta, retry=retry,
         )  # fmt: skip
         chosen = choose_serializer(serializer)
-        record = new_record(data, queue=origin, serializer=chosen)
+        record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)
         if status is not None:
-            record = replace(record, status=State(status))
-        return cls.of_record(record, store_of(connection), default_keys(), chosen)
+            record = replace(record, status=check_state(status))
+        return cls.of_record(record, link_to(connection), default_keys(), chosen)
 
     @classmethod
     def fetch(
@@ -130,7 +143,7 @@ class Job:
         serializer: Serializer | str | None = None,
     ) -> Self:
         """Return the job with this id. Raises NoSuchJobError."""
-        job = cls(id, connection, serializer)
+        job = cls(check_job_id(id), connection, serializer)
         job.refresh()
         return job
 
@@ -141,12 +154,15 @@ class Job:
         connection: Client | str | None = None,
         serializer: Serializer | str | None = None,
     ) -> list[Self | None]:
-        """Return the jobs with these ids, in their order, in one round trip; None for a missing one."""
-        store, keys, chosen = store_of(connection), default_keys(), choose_serializer(serializer)
+        """Return the jobs with these ids, in their order, None for one that is missing.
+
+        One round trip.
+        """
+        link, keys, chosen = link_to(connection), default_keys(), choose_serializer(serializer)
         calls = [views.job(keys, check_job_id(job_id)) for job_id in job_ids]
         return [
-            None if record is None else cls.of_record(record, store, keys, chosen)
-            for record in store.run_many(calls)
+            None if record is None else cls.of_record(record, link, keys, chosen)
+            for record in link.store.run_many(calls)
         ]
 
     @classmethod
@@ -167,17 +183,7 @@ class Job:
     def __hash__(self) -> int:
         return hash(self.id)
 
-    # What it is
-
-    @property
-    def id(self) -> str:
-        """The job's id."""
-        return self._record.id
-
-    @property
-    def key(self) -> str:
-        """The key of the job's hash on the server."""
-        return self._keys.job(self.id)
+    # How it stands
 
     @property
     def connection(self) -> Any:
@@ -185,141 +191,26 @@ class Job:
         return client_of(self._store)
 
     @property
+    def _store(self) -> Store:
+        return self._link.store
+
+    @property
     def record(self) -> JobRecord:
         """All fields of the job as of the last fetch."""
         if self._partial:
-            self.refresh()
+            self._record = self._fetched()
+            self._partial = False
         return self._record
 
-    @property
-    def data(self) -> bytes:
-        """The call as it is stored."""
-        return self._record.data
-
-    @property
-    def func_name(self) -> str:
-        """The dotted name of the function. Raises DeserializationError."""
-        return self._decoded.function
-
-    @property
-    def func(self) -> Callable[..., Any]:
-        """The function itself, imported. Raises DeserializationError."""
-        call = self._decoded
-        if call.instance is not None:
-            return cast("Callable[..., Any]", getattr(call.instance, call.function))
-        return find_function(call.function)
-
-    @property
-    def instance(self) -> Any:
-        """The object whose method is called, or None."""
-        return self._decoded.instance
-
-    @property
-    def args(self) -> Sequence[Any]:
-        """The positional arguments."""
-        return self._decoded.args
-
-    @property
-    def kwargs(self) -> Mapping[str, Any]:
-        """The keyword arguments."""
-        return self._decoded.kwargs
-
-    @property
-    def _decoded(self) -> Call:
-        if self._call is None:
-            self._call = decode_call(self._record.data, self.serializer)
-        return self._call
-
-    def get_call_string(self) -> str:
-        """Return the call as Python would write it, long arguments cut."""
-        return describe(self._decoded)
-
-    @property
-    def description(self) -> str | None:
-        """What the job does, for people: by default its call."""
-        return self._record.description
-
-    @property
-    def origin(self) -> str:
-        """The name of its queue."""
-        return self._record.origin
-
-    @property
-    def timeout(self) -> int | None:
-        """Seconds it may run; -1 without limit."""
-        return self._record.timeout
-
-    @property
-    def result_ttl(self) -> int | None:
-        """Seconds it is kept after a success; None for its worker's default."""
-        return self._record.result_ttl
-
-    @property
-    def failure_ttl(self) -> int | None:
-        """Seconds it is kept after a failure; None for a year."""
-        return self._record.failure_ttl
-
-    @property
-    def ttl(self) -> int | None:
-        """Seconds it may wait in its queue; None for ever."""
-        return self._record.ttl
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was made, by its producer's clock."""
-        return self.record.created_at
-
-    @property
-    def enqueued_at(self) -> datetime | None:
-        """When it was queued last."""
-        return self.record.enqueued_at
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When it began to run last."""
-        return self.record.started_at
-
-    @property
-    def ended_at(self) -> datetime | None:
-        """When its last run ended."""
-        return self.record.ended_at
-
-    @property
-    def last_heartbeat(self) -> datetime | None:
-        """When its worker last said that it still runs; short runs never say so."""
-        return self.record.last_heartbeat
-
-    @property
-    def worker_name(self) -> str | None:
-        """The worker that ran it last."""
-        return self.record.worker_name
-
-    @property
-    def retries_left(self) -> int | None:
-        """How often it is tried again after an exception; None without a ``Retry``."""
-        return self.record.retries_left
-
-    @property
-    def retry_intervals(self) -> tuple[int, ...]:
-        """The waits of its ``Retry``, in seconds."""
-        return self.record.retry_intervals
-
-    @property
-    def number_of_retries(self) -> int:
-        """How often it asked to be run again by returning a ``Retry``."""
-        return self.record.number_of_retries
-
-    # How it stands
-
-    def refresh(self) -> None:
-        """Fetch everything anew. Raises NoSuchJobError if the job is gone."""
+    def _fetched(self) -> JobRecord:
         record = self._store.run(views.job(self._keys, self.id))
         if record is None:
             raise NoSuchJobError(self.id)
-        self._record = record
-        self._partial = False
-        self._call = None
-        self._meta = None
+        return record
+
+    def refresh(self) -> None:
+        """Fetch everything anew. Raises NoSuchJobError if the job is gone."""
+        self._show(self._fetched())
 
     def get_status(self, refresh: bool = True) -> State:  # noqa: FBT001, FBT002 - as in RQ
         """Return the job's state, asked of the server unless *refresh* is False.
@@ -327,10 +218,10 @@ class Job:
         Raises InvalidJobOperation if the job is gone.
         """
         if refresh:
-            word = self._store.run(views.job_field(self._keys, self.id, "status"))
-            if word is None:
+            state = state_now(self._store, self._keys, self.id)
+            if state is None:
                 raise InvalidJobOperation(f"job {self.id} is gone: it has no status any more")
-            self._record = replace(self._record, status=State(word.decode()))
+            self._record = replace(self._record, status=state)
         return self._record.status
 
     @property
@@ -373,16 +264,24 @@ class Job:
         """Whether its run was stopped on request."""
         return self.get_status() is State.STOPPED
 
+    @property
+    def is_ready_to_enqueue(self) -> bool:
+        """Whether RQ is about to queue it, the jobs that it waited for being done."""
+        return self.get_status() is State.READY_TO_ENQUEUE
+
     def get_position(self) -> int | None:
-        """Return how many jobs are before this one in its queue; None if it does not wait there."""
+        """Return how many jobs wait before this one; None if it does not wait."""
         return self._store.run(views.queue_position(self._keys, self.origin, self.id))
 
     # What it produced
 
     def latest_result(self, timeout: float = 0) -> Result | None:
-        """Return the newest run that ended, after waiting up to *timeout* seconds for the job's end."""
+        """Return the newest run that ended; None before any did, and once the job is gone.
+
+        With a *timeout* the job's end is waited for, as many seconds at most.
+        """
         if timeout > 0:
-            self._wait(timeout)
+            await_end(self._store, self._keys, self.id, timeout)
         return next(iter(self._runs(1)), None)
 
     def results(self) -> list[Result]:
@@ -400,37 +299,38 @@ class Job:
             return None
         return result.return_value
 
+    @property
+    def result(self) -> Any:
+        """RQ's old name of ``return_value()``."""
+        warnings.warn("job.result: use job.return_value()", DeprecationWarning, stacklevel=2)
+        return self.return_value()
+
+    @property
+    def exc_info(self) -> str | None:
+        """RQ's old name of the newest run's ``exc_string``."""
+        hint = "job.exc_info: use job.latest_result().exc_string"
+        warnings.warn(hint, DeprecationWarning, stacklevel=2)
+        result = self.latest_result()
+        return None if result is None else result.exc_string
+
     def _runs(self, limit: int) -> list[Result]:
         records = self._store.run(results.runs(self._keys, self.id, limit=limit))
         return [result_of(self.id, record, self.serializer) for record in records]
 
     def wait(self, timeout: float | None = None) -> State:
-        """Wait until the job has ended and return its state: finished, failed, stopped or canceled.
+        """Wait until the job has ended; return finished, failed, stopped or canceled.
 
         Raises JobWaitTimeoutError when it has not ended after *timeout* seconds (it goes on),
         and NoSuchJobError when it is gone: deleted, or a success with ``result_ttl=0``.
         """
-        state = self._wait(timeout)
+        state = await_end(self._store, self._keys, self.id, timeout)
+        if state is None:
+            raise NoSuchJobError(self.id)
         if state in ENDED:
             return state
         raise JobWaitTimeoutError(
             f"job {self.id} has not ended after {timeout:g} seconds (it is {state}); it goes on"
         )
-
-    def _wait(self, timeout: float | None) -> State:
-        until = None if timeout is None else time.monotonic() + timeout
-        state = self._store.run(jobs.wait(self._keys, self.id))
-        while state is not None and state not in ENDED:
-            left = _LOOK_EVERY if until is None else min(_LOOK_EVERY, until - time.monotonic())
-            if left <= 0:
-                return state
-            call = workers.await_end(self._keys, self.id, seconds=max(left, 0.01))
-            self._store.run(call)
-            word = self._store.run(views.job_field(self._keys, self.id, "status"))
-            state = State(word.decode()) if word else None
-        if state is None:
-            raise NoSuchJobError(self.id)
-        return state
 
     # Its notes
 
@@ -438,8 +338,7 @@ class Job:
     def meta(self) -> dict[str, Any]:
         """A dictionary of the user's own; change it and call ``save_meta``."""
         if self._meta is None:
-            raw = self.record.meta
-            self._meta = dict(self.serializer.loads(raw)) if raw else {}
+            self._meta = self._loaded(self.record.meta)
         return self._meta
 
     @meta.setter
@@ -450,22 +349,38 @@ class Job:
         """Return ``meta``, fetched anew unless *refresh* is False."""
         if refresh:
             raw = self._store.run(views.job_field(self._keys, self.id, "meta"))
-            self._meta = dict(self.serializer.loads(raw)) if raw else {}
+            self._meta = self._loaded(raw)
         return self.meta
+
+    def _loaded(self, meta: bytes | None) -> dict[str, Any]:
+        return dict(load(meta, self.serializer, f"the meta of job {self.id}")) if meta else {}
 
     def save_meta(self) -> None:
         """Store ``meta`` as it is now. Raises NoSuchJobError; a job that is gone stays gone."""
-        raw = self.serializer.dumps(self.meta)
+        raw = dump(self.meta, self.serializer, f"the meta of job {self.id}")
         if not self._store.run(jobs.set_meta(self._keys, self.id, raw)):
             raise NoSuchJobError(self.id)
 
     # What can be done to it
 
-    def cancel(self) -> None:
+    def cancel(
+        self,
+        pipeline: Any = None,
+        enqueue_dependents: bool = False,  # noqa: FBT001, FBT002 - as in RQ
+        remove_from_dependencies: bool = False,  # noqa: FBT001, FBT002 - as in RQ
+    ) -> None:
         """Cancel the job: it will not start, and if it runs its result is not written.
 
-        Raises InvalidJobOperation if it has ended, NoSuchJobError if it is gone.
+        Raises InvalidJobOperation if it has ended, NoSuchJobError if it is gone. The arguments
+        are RQ's, and refused until there are dependents.
         """
+        refuse_unsupported(
+            {
+                "pipeline": pipeline,
+                "enqueue_dependents": enqueue_dependents,
+                "remove_from_dependencies": remove_from_dependencies,
+            }
+        )
         self._moved(self._store.run(jobs.cancel(self._keys, self.id)), Event.CANCEL)
 
     def requeue(self, at_front: bool = False) -> Self:  # noqa: FBT001, FBT002 - as in RQ
@@ -478,8 +393,19 @@ class Job:
         self.refresh()
         return self
 
-    def delete(self) -> None:
-        """Remove the job and all its results. A running one may write nothing more."""
+    def delete(
+        self,
+        pipeline: Any = None,
+        remove_from_queue: bool = True,  # noqa: FBT001, FBT002 - as in RQ
+        delete_dependents: bool = False,  # noqa: FBT001, FBT002 - as in RQ
+    ) -> None:
+        """Remove the job and all its results. A running one may write nothing more.
+
+        The arguments are RQ's, and refused: a deleted job always leaves its queue.
+        """
+        refuse_unsupported({"pipeline": pipeline, "delete_dependents": delete_dependents})
+        if not remove_from_queue:
+            raise UnsupportedOptionError("remove_from_queue=False: a deleted job leaves its queue")
         self._store.run(jobs.delete(self._keys, [self.id]))
 
     def _moved(self, was: State | None, event: Event) -> None:
@@ -487,19 +413,22 @@ class Job:
             raise NoSuchJobError(self.id)
         targets = TRANSITIONS.get((was, event))
         if not targets:
-            raise InvalidJobOperation(f"job {self.id} is {was}: it can't be moved by {event}")
-        self._record = replace(self._record, status=cast("State", targets[0]))
+            raise InvalidJobOperation(f"job {self.id} can't be moved by {event}: it is {was}")
+        self._record = replace(self._record, status=targets[0] or was)
 
 
 def cancel_job(
-    job_id: str, connection: Client | str | None = None, serializer: Serializer | str | None = None
+    job_id: str,
+    connection: Client | str | None = None,
+    serializer: Serializer | str | None = None,
+    enqueue_dependents: bool = False,  # noqa: FBT001, FBT002 - as in RQ
 ) -> None:
     """Cancel the job with this id; see ``Job.cancel``."""
-    Job(job_id, connection, serializer).cancel()
+    Job(check_job_id(job_id), connection, serializer).cancel(enqueue_dependents=enqueue_dependents)
 
 
 def requeue_job(
     job_id: str, connection: Client | str | None = None, serializer: Serializer | str | None = None
 ) -> Job:
     """Run the job with this id again; see ``Job.requeue``."""
-    return Job(job_id, connection, serializer).requeue()
+    return Job(check_job_id(job_id), connection, serializer).requeue()

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard, cast
 
 from workhorse._version import __version__
 from workhorse.core.durations import parse_seconds
-from workhorse.core.errors import InvalidCallError, InvalidOptionError, UnsupportedOptionError
+from workhorse.core.errors import (
+    InvalidCallError,
+    InvalidOptionError,
+    TimeoutFormatError,
+    UnsupportedOptionError,
+)
 from workhorse.core.ids import check_job_id, new_job_id, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.settings import JOB_TIMEOUT
-from workhorse.wire.payload import Call, Serializer, describe, encode_call, name_call
+from workhorse.core.states import State
+from workhorse.wire.payload import Call, Serializer, describe, dump, encode_call, name_call
 from workhorse.wire.records import IN_HASH, JobRecord
 
 Function = Callable[..., Any] | str
@@ -23,6 +29,9 @@ NOT_YET: Final = (
     "pipeline", "unique", "group_id",
 )  # fmt: skip
 """Options of RQ 3.0 that this version refuses rather than ignores."""
+
+_LONGEST: Final = 10_000_000_000
+"""Seconds, three centuries: the server can't count many more, and would stop half-way."""
 
 
 class EnqueueData(NamedTuple):
@@ -43,13 +52,21 @@ class EnqueueData(NamedTuple):
 
 
 def refuse_unsupported(options: Mapping[str, Any]) -> None:
-    """Raise UnsupportedOptionError for an option that is set and would be ignored."""
+    """Raise UnsupportedOptionError for an option of RQ that is set and would be ignored."""
     for name, value in options.items():
-        if value is not None and value is not False:
+        if value is not None and value is not False and value not in ([], ()):
             raise UnsupportedOptionError(
-                f"{name}={value!r}: workhorse {__version__} does not have {name} yet "
-                "(docs/from-rq.md lists what it has); nothing was enqueued"
+                f"{name}={value!r}: workhorse {__version__} does not have {name} yet; "
+                "nothing was done"
             )
+
+
+def refuse_unknown(options: Mapping[str, Any], *, known: Sequence[str], where: str) -> None:
+    """Raise UnsupportedOptionError for what is not among *known*, and for those that are set."""
+    for name in options:
+        if name not in known:
+            raise UnsupportedOptionError(f"{where} has no option {name!r}; nothing was done")
+    refuse_unsupported(options)
 
 
 def new_record(
@@ -57,32 +74,87 @@ def new_record(
     *,
     queue: str,
     serializer: Serializer,
-    default_timeout: int | None = None,
+    default_timeout: int | None = JOB_TIMEOUT,
     results_in_stream: bool = False,
 ) -> JobRecord:
     """Return a new job for *queue*, not yet stored. Raises an error of ours for bad options."""
     call = _call(data)
+    timeout = check_timeout("the job's timeout", data.timeout)
     record = JobRecord(
         id=new_job_id() if data.job_id is None else check_job_id(data.job_id),
         data=encode_call(call, serializer),
         origin=queue,
-        description=data.description or describe(call),
+        description=_description(data.description, call),
         created_at=datetime.now(UTC),
-        timeout=_timeout(data.timeout, default_timeout),
-        result_ttl=parse_seconds(data.result_ttl),
-        failure_ttl=parse_seconds(data.failure_ttl),
+        timeout=default_timeout if timeout is None else timeout,
+        result_ttl=_seconds("result_ttl", data.result_ttl),
+        failure_ttl=_seconds("failure_ttl", data.failure_ttl),
         ttl=_ttl(data.ttl),
-        meta=serializer.dumps(dict(data.meta)) if data.meta else None,
-        enqueue_at_front=data.at_front,
+        meta=_meta(data.meta, serializer),
+        enqueue_at_front=bool(data.at_front),
         result_in="" if results_in_stream else IN_HASH,
         token=new_token() if data.job_id is not None else "",
     )
-    return _with_retry(record, data.retry) if data.retry else record
+    return _with_retry(record, data.retry)
 
 
-def _with_retry(record: JobRecord, retry: Retry) -> JobRecord:
+def _description(given: object, call: Call) -> str:
+    if not isinstance(given, str | None):
+        raise InvalidOptionError(f"description is {given!r}: give text")
+    return (given or describe(call)).encode("utf-8", "backslashreplace").decode()
+
+
+def check_timeout(name: str, timeout: object) -> int | None:
+    """Return the time limit meant by *timeout*: seconds, -1 for none, None where not given."""
+    seconds = _seconds(name, timeout)
+    if seconds is not None and (seconds == 0 or seconds < -1):
+        raise InvalidOptionError(
+            f"{name} is {timeout!r}: give seconds of 1 or more, or -1 for no limit"
+        )
+    return seconds
+
+
+def _ttl(ttl: object) -> int | None:
+    seconds = _seconds("ttl", ttl)
+    if seconds is not None and seconds <= 0:
+        raise InvalidOptionError(
+            f"ttl is {ttl!r}: give seconds of 1 or more, or None to wait for ever"
+        )
+    return seconds
+
+
+def _seconds(name: str, span: object) -> int | None:
+    try:
+        seconds = parse_seconds(cast("int | str | None", span))
+    except TimeoutFormatError as error:
+        raise TimeoutFormatError(f"{name}: {error}") from None
+    if seconds is not None and seconds > _LONGEST:
+        raise InvalidOptionError(f"{name} is {span!r}: that is more than three hundred years")
+    return seconds
+
+
+def check_state(status: str) -> State:
+    """Return the state called *status*."""
+    try:
+        return State(status)
+    except ValueError:
+        words = ", ".join(State)
+        raise InvalidOptionError(f"status is {status!r}: give one of {words}") from None
+
+
+def _meta(meta: object, serializer: Serializer) -> bytes | None:
+    if not isinstance(meta, Mapping | None):
+        raise InvalidOptionError(f"meta is {meta!r}: give a dictionary")
+    if not meta:
+        return None
+    return dump(dict(cast("Mapping[str, Any]", meta)), serializer, "the job's meta")
+
+
+def _with_retry(record: JobRecord, retry: object) -> JobRecord:
+    if retry is None:
+        return record
     if not isinstance(retry, Retry):
-        raise InvalidOptionError(f"retry={retry!r}: give a Retry, as in Retry(max=3)")
+        raise InvalidOptionError(f"retry is {retry!r}: give a Retry, as in Retry(max=3)")
     return replace(
         record,
         retries_left=retry.max,
@@ -91,29 +163,36 @@ def _with_retry(record: JobRecord, retry: Retry) -> JobRecord:
     )
 
 
-def _call(data: EnqueueData) -> Call:
-    args, kwargs = data.args or (), data.kwargs or {}
-    if isinstance(args, str | bytes) or not isinstance(args, Sequence):
-        raise InvalidCallError(f"args={args!r}: give a list or tuple of arguments")
-    if not isinstance(kwargs, Mapping):
-        raise InvalidCallError(f"kwargs={kwargs!r}: give a dictionary of keyword arguments")
-    function, instance = name_call(data.func)
-    return Call(function, instance, tuple(args), dict(kwargs))
-
-
-def _timeout(timeout: float | str | None, default: int | None) -> int:
-    seconds = parse_seconds(timeout)
-    if seconds is None:
-        return default or JOB_TIMEOUT
-    if seconds == 0 or seconds < -1:
-        raise InvalidOptionError(
-            f"job timeout {timeout!r}: give seconds of 1 or more, or -1 for no limit"
+def _call(data: object) -> Call:
+    if not isinstance(data, EnqueueData):
+        raise InvalidCallError(
+            f"not a call to enqueue: {data!r} (give what Queue.prepare_data returns)"
         )
-    return seconds
+    function, instance = name_call(data.func)
+    return Call(function, instance, _args(data.args), _kwargs(data.kwargs))
 
 
-def _ttl(ttl: float | str | None) -> int | None:
-    seconds = parse_seconds(ttl)
-    if seconds is not None and seconds <= 0:
-        raise InvalidOptionError(f"ttl {ttl!r}: give seconds of 1 or more, or None to wait for ever")
-    return seconds
+def _args(args: object) -> tuple[Any, ...]:
+    if args is None:
+        return ()
+    if not _are_args(args):
+        raise InvalidCallError(f"args={args!r}: give a list or tuple of arguments")
+    return tuple(args)
+
+
+def _are_args(args: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(args, Sequence) and not isinstance(args, str | bytes)
+
+
+def _kwargs(kwargs: object) -> dict[str, Any]:
+    if kwargs is None:
+        return {}
+    if not _are_named(kwargs):
+        raise InvalidCallError(f"kwargs={kwargs!r}: give a dictionary of arguments by name")
+    return dict(kwargs)
+
+
+def _are_named(kwargs: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(kwargs, Mapping) and all(
+        isinstance(name, str) for name in cast("Mapping[object, object]", kwargs)
+    )

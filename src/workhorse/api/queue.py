@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any, Final, Self
 
-from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.connection import client_of, default_keys, link_to, store_of
 from workhorse.api.job import Job
-from workhorse.api.options import NOT_YET, EnqueueData, new_record, refuse_unsupported
+from workhorse.api.options import (
+    NOT_YET,
+    EnqueueData,
+    check_timeout,
+    new_record,
+    refuse_unknown,
+    refuse_unsupported,
+)
 from workhorse.core import settings
-from workhorse.core.durations import parse_seconds
-from workhorse.core.errors import DuplicateJobError, InvalidCallError
+from workhorse.core.errors import DuplicateJobError, InvalidCallError, NoSuchJobError
 from workhorse.core.ids import check_job_id, check_queue_name, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.states import State
 from workhorse.store import jobs, views
-from workhorse.store.connections import separate
-from workhorse.store.drivers import Client
-from workhorse.wire.payload import Serializer, choose_serializer
+from workhorse.store.drivers import Client, Store
+from workhorse.wire.payload import Serializer, choose_serializer, dump
 from workhorse.wire.records import JobRecord
 from workhorse.worker.sync import run_here
 
@@ -40,13 +46,14 @@ _RESERVED: Final = {
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
 
 
+@functools.total_ordering
 class Queue:
-    """A named queue of jobs, first in, first out.
+    """A named queue of jobs, first in, first out. Several threads may share one.
 
     Without a *connection* (a redis-py or valkey-py client, or a URL) the process's default
-    server is used. *default_timeout* is the time limit of its jobs, in seconds or as ``"1h"``.
-    With ``is_async=False`` jobs run at once, in the caller. With *results_in_stream* results
-    are kept where RQ's own clients read them, at 4 kB a job.
+    server is used, from the first need of one. *default_timeout* is the time limit of its
+    jobs, in seconds or as ``"1h"``. With ``is_async=False`` jobs run at once, in the caller.
+    With *results_in_stream* results are kept where RQ's own clients read them, at 4 kB a job.
     """
 
     DEFAULT_TIMEOUT = settings.JOB_TIMEOUT
@@ -65,25 +72,34 @@ class Queue:
         self.name = check_queue_name(name)
         self.is_async = is_async
         self.serializer = choose_serializer(serializer)
-        self._store = store_of(connection)
+        self._link = link_to(connection)
         self._keys = default_keys()
-        self._default_timeout = parse_seconds(default_timeout)
+        timeout = check_timeout("default_timeout", default_timeout)
+        self._default_timeout = timeout or self.DEFAULT_TIMEOUT
         self._job_class: type[Job] = job_class or Job
         self._results_in_stream = results_in_stream
 
     @classmethod
     def all(
-        cls, connection: Client | str | None = None, serializer: Serializer | str | None = None
+        cls,
+        connection: Client | str | None = None,
+        job_class: type[Job] | None = None,
+        serializer: Serializer | str | None = None,
     ) -> list[Self]:
         """Return every queue that was ever used, by name."""
         names = store_of(connection).run(views.queue_names(default_keys()))
-        return [cls(name, connection, serializer=serializer) for name in names]
+        return [
+            cls(name, connection, job_class=job_class, serializer=serializer) for name in names
+        ]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Queue) and self.name == other.name
+
+    def __lt__(self, other: object) -> bool:
+        return self.name < other.name if isinstance(other, Queue) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -104,6 +120,10 @@ class Queue:
         """The client this queue talks through."""
         return client_of(self._store)
 
+    @property
+    def _store(self) -> Store:
+        return self._link.store
+
     # Enqueue
 
     def enqueue(self, f: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> Job:
@@ -120,7 +140,7 @@ class Queue:
         """
         return self._enqueue([self._parse(f, args, kwargs)])[0]
 
-    def enqueue_call(  # noqa: PLR0913 - RQ's signature
+    def enqueue_call(  # noqa: PLR0913, PLR0917 - RQ's signature
         self,
         func: Callable[..., Any] | str,
         args: Sequence[Any] | None = None,
@@ -138,24 +158,26 @@ class Queue:
         **not_yet: Any,
     ) -> Job:
         """Queue a call, its arguments and options given apart; otherwise as ``enqueue``."""
-        _refuse({"depends_on": depends_on, **not_yet})
+        _refuse({"depends_on": depends_on, **not_yet}, "enqueue_call")
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry,
         )  # fmt: skip
         return self._enqueue([data])[0]
 
-    def enqueue_many(self, job_datas: Iterable[EnqueueData], **not_yet: Any) -> list[Job]:
+    def enqueue_many(
+        self, job_datas: Iterable[EnqueueData], pipeline: Any = None, group_id: str | None = None
+    ) -> list[Job]:
         """Queue many calls, made by ``prepare_data``, and return their jobs in the same order.
 
         One round trip for each thousand. Either all calls are well formed or nothing is sent;
         each job is stored and queued as one, and applied once when the client resends.
         """
-        _refuse(not_yet)
+        refuse_unsupported({"pipeline": pipeline, "group_id": group_id})
         return self._enqueue(list(job_datas))
 
     @staticmethod
-    def prepare_data(  # noqa: PLR0913 - RQ's signature
+    def prepare_data(  # noqa: PLR0913, PLR0917 - RQ's signature
         func: Callable[..., Any] | str,
         args: Sequence[Any] | None = None,
         kwargs: Mapping[str, Any] | None = None,
@@ -172,40 +194,52 @@ class Queue:
         **not_yet: Any,
     ) -> EnqueueData:
         """Return one call for ``enqueue_many``."""
-        _refuse({"depends_on": depends_on, **not_yet})
+        _refuse({"depends_on": depends_on, **not_yet}, "prepare_data")
         return EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry,
         )  # fmt: skip
 
-    def enqueue_job(self, job: Job, at_front: bool = False) -> Job:  # noqa: FBT001, FBT002 - as in RQ
-        """Store and queue a job made by ``Job.create``, on this queue."""
+    def enqueue_job(
+        self,
+        job: Job,
+        pipeline: Any = None,
+        at_front: bool = False,  # noqa: FBT001, FBT002 - as in RQ
+        unique: bool = False,  # noqa: FBT001, FBT002 - as in RQ
+    ) -> Job:
+        """Store and queue a job made by ``Job.create``, on this queue, and return it.
+
+        A job that ended, or was deleted, begins anew.
+        """
+        refuse_unsupported({"pipeline": pipeline, "unique": unique})
+        timeout = self._default_timeout if job.timeout is None else job.timeout
+        meta = dump(job.meta, job.serializer, "the job's meta") if job.meta else None
         record = replace(
             job.record,
             origin=self.name,
-            timeout=job.timeout or self._default_timeout or self.DEFAULT_TIMEOUT,
+            timeout=timeout,
+            meta=meta,
             enqueue_at_front=at_front,
             token=new_token(),
         )
-        return self._store_all([record])[0]
+        return job.become(self._store_all([record])[0].record, self._link, self._keys)
 
     def _parse(
         self, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> EnqueueData:
-        _refuse({name: kwargs.pop(name) for name in NOT_YET if name in kwargs})
-        options = {
-            field: kwargs.pop(name) for name, field in _RESERVED.items() if name in kwargs
-        }
+        refuse_unsupported({name: kwargs.pop(name) for name in NOT_YET if name in kwargs})
+        options = {field: kwargs.pop(name) for name, field in _RESERVED.items() if name in kwargs}
         if "args" in kwargs or "kwargs" in kwargs:
-            if args:
+            given = EnqueueData(f, kwargs.pop("args", None), kwargs.pop("kwargs", None), **options)
+            if args or kwargs:
                 raise InvalidCallError(
-                    "enqueue takes positional arguments or args=, not both: "
-                    f"got {args!r} and args={kwargs.get('args')!r}"
+                    "enqueue takes a call's arguments as they are or by args= and kwargs=, not "
+                    f"both: got {args!r} and {kwargs!r} besides"
                 )
-            args, kwargs = kwargs.pop("args", None) or (), kwargs.pop("kwargs", None) or {}
+            return given
         return EnqueueData(f, args, kwargs, **options)
 
-    def _enqueue(self, datas: Sequence[EnqueueData]) -> list[Job]:
+    def _enqueue(self, many: Sequence[EnqueueData]) -> list[Job]:
         records = [
             new_record(
                 data,
@@ -214,12 +248,10 @@ class Queue:
                 default_timeout=self._default_timeout,
                 results_in_stream=self._results_in_stream,
             )
-            for data in datas
+            for data in many
         ]
-        if len({record.id for record in records}) < len(records):
-            seen: set[str] = set()
-            double = next(r.id for r in records if r.id in seen or seen.add(r.id))
-            raise DuplicateJobError(f"job_id {double!r} is given twice; nothing was enqueued")
+        if len(records) > 1:
+            _refuse_duplicates(records)
         return self._store_all(records)
 
     def _store_all(self, records: Sequence[JobRecord]) -> list[Job]:
@@ -241,19 +273,24 @@ class Queue:
         return stored
 
     def _stored(self, record: JobRecord, reply: jobs.Enqueued, refused: str) -> Job:
-        if refused:
-            LOG.info("job %s is %s already; not enqueued again", record.id, refused)
-            return self._job_class.fetch(record.id, self.connection, self.serializer)
-        record = replace(record, status=State.QUEUED, enqueued_at=reply.at)
-        return self._job_class.of_record(record, self._store, self._keys, self.serializer)
+        if not refused:
+            return self._job(replace(record, status=State.QUEUED, enqueued_at=reply.at))
+        LOG.info("job %s is %s already; not enqueued again", record.id, refused)
+        known = self._store.run(views.job(self._keys, record.id))
+        return self._store_all([record])[0] if known is None else self._job(known)
 
     def _run_here(self, record: JobRecord) -> Job:
-        connect = partial(separate, self.connection)
-        run_here(self._store, self._keys, record, self.serializer, connect)
-        job = self._job_class.of_record(record, self._store, self._keys, self.serializer)
-        if record.result_ttl != 0:
+        run_here(self._store, self._keys, record, self.serializer, self._client)
+        job = self._job(record)
+        with suppress(NoSuchJobError):  # a result or a failure that is not to be kept
             job.refresh()
         return job
+
+    def _client(self) -> Any:
+        return self.connection
+
+    def _job(self, record: JobRecord) -> Job:
+        return self._job_class.of_record(record, self._link, self._keys, self.serializer)
 
     # Look
 
@@ -279,8 +316,8 @@ class Queue:
     def get_jobs(self, offset: int = 0, length: int = -1) -> list[Job]:
         """Return waiting jobs, the next one first, in two round trips."""
         ids = self.get_job_ids(offset, length)
-        found = self._job_class.fetch_many(ids, self.connection, self.serializer)
-        return [job for job in found if job is not None]
+        found = self._store.run_many([views.job(self._keys, job_id) for job_id in ids])
+        return [self._job(record) for record in found if record is not None]
 
     @property
     def jobs(self) -> list[Job]:
@@ -292,7 +329,7 @@ class Queue:
         record = self._store.run(views.job(self._keys, check_job_id(job_id)))
         if record is None or record.origin != self.name:
             return None
-        return self._job_class.of_record(record, self._store, self._keys, self.serializer)
+        return self._job(record)
 
     def get_job_position(self, job_or_id: Job | str) -> int | None:
         """Return how many jobs wait before this one; None if it does not wait here."""
@@ -300,16 +337,15 @@ class Queue:
 
     # Change
 
-    def remove(self, job_or_id: Job | str) -> bool:
+    def remove(self, job_or_id: Job | str, pipeline: Any = None) -> bool:
         """Take a job off the queue and cancel it; False if it did not wait here.
 
         RQ leaves the job in a limbo, queued in no queue; here it is canceled, to be requeued.
+        A job that a worker took meanwhile runs.
         """
-        job = self.fetch_job(_id_of(job_or_id))
-        if job is None or job.get_position() is None:
-            return False
-        job.cancel()
-        return True
+        refuse_unsupported({"pipeline": pipeline})
+        call = jobs.cancel(self._keys, _id_of(job_or_id), waiting_in=self.name)
+        return self._store.run(call) is not None
 
     def empty(self) -> int:
         """Delete every job that waits now; return how many. Running ones are left alone."""
@@ -328,8 +364,13 @@ def _id_of(job_or_id: Job | str) -> str:
     return job_or_id.id if isinstance(job_or_id, Job) else check_job_id(job_or_id)
 
 
-def _refuse(options: Mapping[str, Any]) -> None:
-    unknown = options.keys() - set(NOT_YET)
-    if unknown:
-        raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
-    refuse_unsupported(options)
+def _refuse_duplicates(records: Sequence[JobRecord]) -> None:
+    seen: set[str] = set()
+    for record in records:
+        if record.id in seen:
+            raise DuplicateJobError(f"job_id {record.id!r} is given twice; nothing was enqueued")
+        seen.add(record.id)
+
+
+def _refuse(options: Mapping[str, Any], where: str) -> None:
+    refuse_unknown(options, known=NOT_YET, where=where)

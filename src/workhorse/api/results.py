@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from workhorse.wire.payload import Serializer
+from workhorse.wire.payload import Serializer, load
 from workhorse.wire.records import ResultRecord, ResultType
 
 
@@ -30,13 +30,17 @@ class Result:
 
 
 def result_of(job_id: str, record: ResultRecord, serializer: Serializer) -> Result:
-    """Return *record* with its value read by *serializer*."""
+    """Return *record* with its value read by *serializer*. Raises DeserializationError."""
+    value = None
+    # RQ keeps the ``Retry`` that a job returned as the value of that run: its class, not ours.
+    if record.value is not None and record.type is ResultType.SUCCESSFUL:
+        value = load(record.value, serializer, f"the result of job {job_id}")
     return Result(
         id=record.id,
         job_id=job_id,
         type=record.type,
         created_at=record.created_at,
-        return_value=None if record.value is None else serializer.loads(record.value),
+        return_value=value,
         exc_string=record.error,
         worker_name=record.worker_name,
         execution_id=record.execution_id,

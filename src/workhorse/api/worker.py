@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final
 
 from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.job import Job
+from workhorse.api.options import refuse_unknown, refuse_unsupported
 from workhorse.api.queue import Queue
 from workhorse.core import settings
 from workhorse.core.errors import InvalidOptionError
@@ -24,13 +26,20 @@ from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.options import Isolation, WorkerOptions
 from workhorse.worker.standalone import work
 
+_NOT_YET: Final = (
+    "exception_handlers", "maintenance_interval", "job_monitoring_interval",
+    "disable_default_exception_handler", "work_horse_killed_handler",
+)  # fmt: skip
+"""Options of RQ's workers that this version refuses rather than ignores."""
+
 
 class Worker:
     """One worker process that runs each job in a fork of itself, as RQ's.
 
     For a script of your own (that imports what its jobs need first); ``workhorse worker`` is
     faster, watches over several processes, and needs no code. *queues* are names or Queues,
-    the most urgent first. Times are in seconds.
+    the most urgent first; connection and serializer are those of the first Queue,
+    where they are not given. Times are in seconds.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -42,30 +51,40 @@ class Worker:
         default_result_ttl: int = settings.RESULT_TTL,
         connection: Client | str | None = None,
         *,
-        worker_ttl: int = settings.WORKER_TTL,
+        worker_ttl: int | None = None,
+        default_worker_ttl: int | None = None,
+        job_class: type[Job] | None = None,
+        queue_class: type[Queue] | None = None,
         serializer: Serializer | str | None = None,
         log_job_description: bool = True,
         lease: float = settings.LEASE,
+        **not_yet: Any,
     ) -> None:
+        refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
         several = [queues] if isinstance(queues, str | Queue) else list(queues)
         if not several:
-            raise InvalidOptionError("a worker needs a queue: give names, as in Worker(['default'])")
-        if connection is None:
-            connection = next((q.connection for q in several if isinstance(q, Queue)), None)
+            raise InvalidOptionError(
+                "a worker needs a queue: give names, as in Worker(['default'])"
+            )
+        first = next((queue for queue in several if isinstance(queue, Queue)), None)
+        if first is not None:
+            connection = first.connection if connection is None else connection
+            serializer = first.serializer if serializer is None else serializer
         self._store = store_of(connection)
         self._shutdown = Shutdown()
-        self._options = WorkerOptions(
+        self._queue = partial(queue_class or Queue, job_class=job_class)
+        options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
             queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
             keys=default_keys(),
             serializer=choose_serializer(serializer),
             isolation=self.isolation,
             result_ttl=default_result_ttl,
-            worker_ttl=worker_ttl,
+            worker_ttl=worker_ttl or default_worker_ttl or settings.WORKER_TTL,
             lease=lease,
             describe_jobs=log_job_description,
-            **({} if name is None else {"name": name}),
         )
+        self._options = options if name is None else replace(options, name=name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self._options.queues)}, name={self.name!r})"
@@ -89,13 +108,16 @@ class Worker:
     def queues(self) -> list[Queue]:
         """Its queues, the most urgent first."""
         options = self._options
-        return [Queue(name, self.connection, serializer=options.serializer) for name in options.queues]
+        return [
+            self._queue(name, self.connection, serializer=options.serializer)
+            for name in options.queues
+        ]
 
     def queue_names(self) -> list[str]:
         """Return the names of its queues, the most urgent first."""
         return list(self._options.queues)
 
-    def work(
+    def work(  # noqa: PLR0913 - RQ's signature
         self,
         burst: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
         logging_level: str | int | None = None,
@@ -104,36 +126,42 @@ class Worker:
         max_jobs: int | None = None,
         max_idle_time: float | None = None,
         with_scheduler: bool = False,
+        log_format: str | None = None,
+        dequeue_strategy: str | None = None,
     ) -> bool:
         """Work until SIGTERM or SIGINT, until *max_jobs* ran, or in a *burst* until nothing waits.
 
         Returns whether any job ran. Scheduled jobs (retries that wait) are moved by every worker:
         *with_scheduler* is RQ's and changes nothing. Logs to the terminal at *logging_level*
-        where the program has not set up logging itself.
+        where the program has not set up logging itself. The other options are refused.
         """
         del with_scheduler
+        refuse_unsupported({"log_format": log_format, "dequeue_strategy": dequeue_strategy})
         if logging_level is not None or not logging.getLogger("workhorse").hasHandlers():
             logs.set_up(level=_level(logging_level), datefmt=date_format)
-        return work(self._told(burst, max_jobs, max_idle_time), self._shutdown) > 0
+        told = replace(self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
+        return work(told, self._shutdown) > 0
 
     def request_stop(self) -> None:
         """Ask it to stop, from a thread or a signal handler: running jobs may end."""
         self._shutdown.request()
 
-    def _told(
-        self, burst: bool, max_jobs: int | None, max_idle_time: float | None  # noqa: FBT001 - passed on
-    ) -> WorkerOptions:
-        return replace(
-            self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time
-        )
-
     # Those that are registered
 
     @classmethod
     def all(
-        cls, connection: Client | str | None = None, queue: Queue | None = None
+        cls,
+        connection: Client | str | None = None,
+        job_class: type[Job] | None = None,
+        queue_class: type[Queue] | None = None,
+        queue: Queue | None = None,
+        serializer: Serializer | str | None = None,
     ) -> list[RegisteredWorker]:
-        """Return the workers that are alive, ours and RQ's; those of *queue* where it is given."""
+        """Return the workers that are alive, ours and RQ's; those of *queue* where it is given.
+
+        The other arguments are RQ's and change nothing.
+        """
+        del job_class, queue_class, serializer
         store = store_of(connection if queue is None else queue.connection)
         keys = default_keys()
         names = store.run(views.worker_names(keys, queue.name if queue else None))
@@ -143,13 +171,22 @@ class Worker:
     @classmethod
     def count(cls, connection: Client | str | None = None, queue: Queue | None = None) -> int:
         """Return how many workers are alive."""
-        return len(cls.all(connection, queue))
+        return len(cls.all(connection, queue=queue))
 
     @classmethod
     def find_by_key(
-        cls, worker_key: str, connection: Client | str | None = None
+        cls,
+        worker_key: str,
+        connection: Client | str | None = None,
+        job_class: type[Job] | None = None,
+        queue_class: type[Queue] | None = None,
+        serializer: Serializer | str | None = None,
     ) -> RegisteredWorker | None:
-        """Return the worker whose hash is at *worker_key*, or None."""
+        """Return the worker whose hash is at *worker_key*, or None.
+
+        The other arguments are RQ's and change nothing.
+        """
+        del job_class, queue_class, serializer
         keys = default_keys()
         if not worker_key.startswith(keys.worker("")):
             raise InvalidOptionError(
@@ -224,6 +261,11 @@ class RegisteredWorker:
     def last_heartbeat(self) -> datetime | None:
         """When it was heard of last."""
         return self._record.last_heartbeat
+
+    @property
+    def death_date(self) -> datetime | None:
+        """When it ended; None while it lives."""
+        return self._record.death
 
     @property
     def successful_job_count(self) -> int:

@@ -1,0 +1,154 @@
+"""What is known of a job without asking: its fields as they were when it was fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from workhorse.wire.keys import Keys
+from workhorse.wire.payload import Call, Serializer, decode_call, describe
+from workhorse.wire.records import JobRecord
+from workhorse.worker.runner import find_function
+
+
+class JobSnapshot:
+    """The attributes of a ``Job``, as of the last fetch or refresh. Times are aware, in UTC."""
+
+    serializer: Serializer
+    _record: JobRecord
+    _keys: Keys
+    _call: Call | None
+
+    @property
+    def record(self) -> JobRecord:
+        """All fields of the job as of the last fetch."""
+        return self._record
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self._record.id
+
+    @property
+    def key(self) -> str:
+        """The key of the job's hash on the server."""
+        return self._keys.job(self.id)
+
+    @property
+    def data(self) -> bytes:
+        """The call as it is stored."""
+        return self._record.data
+
+    @property
+    def func_name(self) -> str:
+        """The dotted name of the function. Raises DeserializationError."""
+        return self._decoded.function
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """The function itself, imported. Raises DeserializationError."""
+        call = self._decoded
+        if call.instance is not None:
+            return cast("Callable[..., Any]", getattr(call.instance, call.function))
+        return find_function(call.function)
+
+    @property
+    def instance(self) -> Any:
+        """The object whose method is called, or None."""
+        return self._decoded.instance
+
+    @property
+    def args(self) -> Sequence[Any]:
+        """The positional arguments."""
+        return self._decoded.args
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """The keyword arguments."""
+        return self._decoded.kwargs
+
+    @property
+    def _decoded(self) -> Call:
+        if self._call is None:
+            self._call = decode_call(self._record.data, self.serializer)
+        return self._call
+
+    def get_call_string(self) -> str:
+        """Return the call as Python would write it, long arguments cut."""
+        return describe(self._decoded)
+
+    @property
+    def description(self) -> str | None:
+        """What the job does, for people: by default its call."""
+        return self._record.description
+
+    @property
+    def origin(self) -> str:
+        """The name of its queue."""
+        return self._record.origin
+
+    @property
+    def timeout(self) -> int | None:
+        """Seconds it may run; -1 without limit."""
+        return self._record.timeout
+
+    @property
+    def result_ttl(self) -> int | None:
+        """Seconds it is kept after a success; None for its worker's default."""
+        return self._record.result_ttl
+
+    @property
+    def failure_ttl(self) -> int | None:
+        """Seconds it is kept after a failure; None for a year."""
+        return self._record.failure_ttl
+
+    @property
+    def ttl(self) -> int | None:
+        """Seconds it may wait in its queue; None for ever."""
+        return self.record.ttl
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made, by its producer's clock."""
+        return self.record.created_at
+
+    @property
+    def enqueued_at(self) -> datetime | None:
+        """When it was queued last."""
+        return self.record.enqueued_at
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When it began to run last."""
+        return self.record.started_at
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When its last run ended."""
+        return self.record.ended_at
+
+    @property
+    def last_heartbeat(self) -> datetime | None:
+        """When its worker last said that it still runs; short runs never say so."""
+        return self.record.last_heartbeat
+
+    @property
+    def worker_name(self) -> str | None:
+        """The worker that runs it, or ran it last."""
+        return self._record.worker_name
+
+    @property
+    def retries_left(self) -> int | None:
+        """How often it is tried again after an exception; None without a ``Retry``."""
+        return self.record.retries_left
+
+    @property
+    def retry_intervals(self) -> tuple[int, ...]:
+        """The waits of its ``Retry``, in seconds."""
+        return self.record.retry_intervals
+
+    @property
+    def number_of_retries(self) -> int:
+        """How often it asked to be run again by returning a ``Retry``."""
+        return self.record.number_of_retries

@@ -1,0 +1,476 @@
+"""The examples of the documents that the project was made from, ``from workhorse import ...``.
+
+Each test is named by its document and what that shows. Where an example waits for a worker that
+runs elsewhere, a ``SimpleWorker`` runs here; where it says ``from rq.job import Job`` or
+``from rq.decorators import job``, the name comes from ``workhorse`` itself.
+
+Not run here, so that nothing is forgotten:
+
+- Come later: ``depends_on=`` (004, chains), ``Worker(exception_handlers=[...])`` and
+  ``--exception-handler`` (004), a config module with ``-c`` and its ``SENTINEL``, ``QUEUES``,
+  ``REDIS_*`` and ``NAME`` (004), the import paths ``rq.job``, ``rq.decorators``, ``rq.worker``
+  and ``rq.serializers`` (001, 004), ``Job.save()`` (004), ``--maintenance-interval`` (003: it
+  tunes a clean-up of RQ's that has nothing to clean here).
+- Gone from RQ before 3.0, so not to come: ``with Connection(...)``, ``push_connection`` and
+  ``pop_connection`` (004; a connection that isn't given is the process's default one),
+  ``get_failed_queue()``, ``FailedQueue.quarantine`` and ``.requeue`` (004; ``job.requeue()``),
+  ``rq.handlers.move_to_failed_queue`` (004), ``job.status`` (004; ``get_status()``),
+  ``enqueue(timeout=...)`` (004; ``job_timeout=``, ``timeout=`` belongs to the function now),
+  ``ttl=-1`` for ever (004; leave it out), the death penalty class (004), ``SENTRY_DSN`` (004),
+  ``Queue(failed_ttl=...)`` (001; never was), lists of failed and retried jobs (001).
+- Shown of RQ's inside, which is another here: ``Queue.push_job_id`` and ``lpop`` (000),
+  ``dequeue_any``, ``fork_work_horse`` and the rest of RQ's worker (002), the clean-up of the
+  intermediate queue (003: there is none; a claim is a lease). That jobs don't get lost where
+  000 and 003 lost them is shown by tests/fault.
+- Commands: ``rq worker``, ``rq info`` and ``rq requeue`` (001, 002, 004) are ``workhorse``'s,
+  in tests/e2e; ``rq-dashboard`` and ``rq-scheduler`` (001, 004) are other packages.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+import redis
+from redis import Redis
+
+from tests.support import seeds
+from tests.support.seeds import TEXT
+from tests.support.servers import RunningServer
+from workhorse import (
+    Job,
+    NoSuchJobError,
+    Queue,
+    Retry,
+    SimpleWorker,
+    Worker,
+    get_current_job,
+    job,
+)
+
+
+@pytest.fixture
+def connection(client: redis.Redis) -> Redis:
+    """What the documents call ``Redis()``."""
+    return client
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    """The URL of a page of text."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(TEXT)))
+            self.end_headers()
+            self.wfile.write(TEXT.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            logging.getLogger("page").debug(format, *args)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def work(queue: Queue) -> None:
+    SimpleWorker([queue], connection=queue.connection).work(burst=True)
+
+
+# 000: does RQ lose jobs?
+
+
+def test_seed_000_at_front_pushes_from_the_other_end(connection: Redis) -> None:
+    q = Queue("foo", connection=connection)
+    ids = [q.enqueue(seeds.add, 1, 2, at_front=front).id for front in (False, False, True)]
+    assert q.job_ids == [ids[2], ids[0], ids[1]]
+    assert connection.lrange("rq:queue:foo", 0, -1) == [name.encode() for name in q.job_ids]
+
+
+# 001: the principles of RQ
+
+
+def test_seed_001_an_email_is_enqueued_on_a_named_queue(connection: Redis) -> None:
+    q = Queue(name="email", connection=connection)
+    queued = q.enqueue(seeds.send_email, "user@example.com", subject="Welcome")
+    # The table of what is stored where: ids in a list, the rest in a hash.
+    assert connection.lrange("rq:queue:email", 0, -1) == [queued.id.encode()]
+    assert connection.hget(f"rq:job:{queued.id}", "status") == b"queued"
+    work(q)
+    assert queued.return_value() == "to user@example.com: Welcome"
+
+
+def test_seed_001_a_connection_pool_is_shared_by_queues(valkey_server: RunningServer) -> None:
+    with valkey_server.client() as client:
+        client.flushall()
+        pool = client.connection_pool
+        high_queue = Queue("high", connection=Redis(connection_pool=pool))
+        email_queue = Queue("email", connection=Redis(connection_pool=pool))
+        low_queue = Queue("low", connection=Redis(connection_pool=pool))
+        for queue in (low_queue, email_queue, high_queue):
+            queue.enqueue(seeds.note, queue.name)
+        seeds.NOTES.clear()
+        SimpleWorker([high_queue, email_queue, low_queue]).work(burst=True)
+        assert seeds.NOTES == ["high", "email", "low"]
+
+
+def test_seed_001_a_payment_has_a_time_limit_retries_and_a_kept_result(
+    connection: Redis,
+) -> None:
+    high_queue = Queue("high", connection=connection)
+    queued = high_queue.enqueue(
+        seeds.process_payment,
+        user_id=123,
+        amount=99.9,
+        job_timeout=60,
+        retry=Retry(max=3, interval=[10, 30, 60]),
+        result_ttl=3600,
+    )
+    assert (queued.timeout, queued.result_ttl) == (60, 3600)
+    assert (queued.retries_left, queued.retry_intervals) == (3, (10, 30, 60))
+    assert queued.kwargs == {"user_id": 123, "amount": 99.9}
+    work(high_queue)
+    assert queued.return_value() == "123 paid 99.9"
+    assert 3500 < int(connection.ttl(queued.key)) <= 3600
+
+
+def test_seed_001_time_limits_are_given_as_job_timeout_and_results_by_ttl(
+    connection: Redis,
+) -> None:
+    q = Queue(connection=connection)
+    assert q.enqueue(seeds.add, 1, 2).timeout == 180
+    assert q.enqueue(seeds.add, 1, 2, job_timeout=300).timeout == 300
+    assert q.enqueue(seeds.add, 1, 2, result_ttl=3600).result_ttl == 3600
+
+
+def test_seed_001_a_serializer_of_ones_own_stores_json(connection: Redis) -> None:
+    q = Queue("safe-queue", connection=connection, serializer=seeds.JSONSerializer)
+    queued = q.enqueue(seeds.add, 1, 2)
+    assert connection.hget(queued.key, "data") == b'["tests.support.seeds.add", null, [1, 2], {}]'
+    work(q)
+    assert queued.return_value() == 3
+
+
+# 002: the source of RQ, read
+
+
+def test_seed_002_queues_and_a_worker_are_made_as_by_the_command(connection: Redis) -> None:
+    names = ["high", "low"]
+    queues = [Queue(name, connection=connection, job_class=Job) for name in names]
+    worker = SimpleWorker(
+        queues,
+        name="foo",
+        connection=connection,
+        default_worker_ttl=420,
+        default_result_ttl=500,
+        job_class=Job,
+        queue_class=Queue,
+        exception_handlers=None,
+    )
+    assert worker.queue_names() == names
+    assert worker.key == "rq:worker:foo"
+    queued = queues[1].enqueue(seeds.add, 1, 2)
+    assert worker.work(burst=True) is True  # whether any jobs were processed
+    assert worker.work(burst=True) is False
+    assert queued.is_finished
+
+
+def test_seed_002_fetch_makes_a_job_of_its_id(connection: Redis) -> None:
+    queued = Queue(connection=connection).enqueue(seeds.add, 1, y=2)
+    fetched = Job.fetch(queued.id, connection=connection)
+    assert fetched.func_name == "tests.support.seeds.add"
+    assert fetched.func is seeds.add
+    assert fetched.instance is None
+    assert fetched.args == (1,)
+    assert fetched.kwargs == {"y": 2}
+    assert fetched.func(*fetched.args, **fetched.kwargs) == 3
+
+
+def test_seed_002_a_method_is_called_on_its_instance(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.Shop("Berlin").greet, "Ada")
+    work(q)
+    assert queued.return_value() == "Berlin greets Ada"
+
+
+def test_seed_002_a_job_that_is_gone_is_passed_over(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    gone, stays = q.enqueue(seeds.add, 1, 2), q.enqueue(seeds.add, 3, 4)
+    connection.delete(gone.key)
+    with pytest.raises(NoSuchJobError):
+        Job.fetch(gone.id, connection=connection)
+    work(q)
+    assert stays.return_value() == 7
+
+
+# 004: RQ, a light queue
+
+
+def test_seed_004_quick_start_counts_words_at_a_url(connection: Redis, page: str) -> None:
+    q = Queue(connection=connection)
+    result = q.enqueue(seeds.count_words_at_url, page)
+    assert result.description == f"tests.support.seeds.count_words_at_url({page!r})"
+    work(q)
+    assert result.get_status() == "finished"
+    with pytest.warns(DeprecationWarning, match="return_value"):
+        assert result.result == len(TEXT.split())
+    assert result.return_value() == len(TEXT.split())
+
+
+def test_seed_004_a_queue_has_a_name(connection: Redis) -> None:
+    q = Queue("low", connection=connection)
+    q.enqueue(seeds.add, 1, y=2)
+    assert connection.llen("rq:queue:low") == 1
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"),
+    [(2, 2), ("2", 2), ("1h3m10s", 3790), ("1h", 3600), ("90m", 5400)],
+    ids=repr,
+)
+def test_seed_004_a_time_limit_is_a_number_or_has_units(
+    connection: Redis, timeout: int | str, seconds: int
+) -> None:
+    q = Queue("low", connection=connection)
+    assert q.enqueue(seeds.add, 1, 2, job_timeout=timeout).timeout == seconds
+    assert q.enqueue_call(seeds.add, args=(1, 2), timeout=timeout).timeout == seconds
+
+
+def test_seed_004_options_of_enqueue(connection: Redis) -> None:
+    q = Queue("low", connection=connection)
+    q.enqueue(seeds.add, 1, 2)
+    queued = q.enqueue(
+        seeds.add, args=(1,), kwargs={"y": 2}, result_ttl=60, ttl=43, job_id="my_id", at_front=True
+    )
+    assert (queued.id, queued.result_ttl, queued.ttl) == ("my_id", 60, 43)
+    assert q.job_ids[0] == "my_id"
+    work(q)
+    assert queued.return_value() == 3
+
+
+def test_seed_004_enqueue_call(connection: Redis, page: str) -> None:
+    q = Queue("low", connection=connection)
+    queued = q.enqueue_call(func=seeds.count_words_at_url, args=(page,), timeout=30)
+    assert queued.timeout == 30
+    work(q)
+    assert queued.is_finished
+
+
+def test_seed_004_a_function_is_given_by_its_name(connection: Redis) -> None:
+    q = Queue("low", connection=connection)
+    queued = q.enqueue("tests.support.seeds.add", 3, 4)
+    work(q)
+    assert queued.return_value() == 7
+
+
+def test_seed_004_what_a_queue_tells_of_its_jobs(connection: Redis) -> None:
+    q = Queue("low", connection=connection)
+    queued = q.enqueue(seeds.add, 3, 4, job_id="my_id")
+    assert len(q) == 1
+    assert q.job_ids == ["my_id"]
+    assert q.jobs == [queued]
+    assert q.fetch_job("my_id") == queued
+    q.delete(delete_jobs=True)
+    assert len(q) == 0
+    assert q.fetch_job("my_id") is None
+
+
+def test_seed_004_results_of_the_job_decorator(connection: Redis) -> None:
+    add = job("low", connection=connection, timeout=5)(seeds.add)
+    queued = add.delay(3, 4)
+    assert queued.timeout == 5
+    work(Queue("low", connection=connection))
+    with pytest.warns(DeprecationWarning, match="return_value"):
+        assert queued.result == 7
+    assert add(3, 4) == 7
+
+
+def test_seed_004_a_queue_that_is_not_async_runs_its_jobs_at_once(connection: Redis) -> None:
+    q = Queue("low", is_async=False, connection=connection)
+    queued = q.enqueue(seeds.fib, 8)
+    assert queued.return_value() == 21
+
+
+def test_seed_004_a_worker_script_needs_no_connection(
+    valkey_server: RunningServer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ``with Connection():`` is gone; the process's default connection does it."""
+    monkeypatch.setenv("RQ_REDIS_URL", valkey_server.url)
+    monkeypatch.setattr("workhorse.api.connection._stores", {})
+    queued = Queue(connection=client).enqueue(seeds.add, 1, 2)
+    qs = ["default"]
+    w = Worker(qs)
+    w.work(burst=True)
+    w.connection.close()
+    assert queued.return_value() == 3
+
+
+def test_seed_004_workers_are_listed_and_counted(connection: Redis) -> None:
+    queue = Queue("queue_name", connection=connection)
+    seen = queue.enqueue(seeds.count_workers, "queue_name")
+    other = queue.enqueue(seeds.count_workers, "another")
+    SimpleWorker([queue], connection=connection).work(burst=True)
+    assert seen.return_value() == [1, 1, 1, 1]  # all, all of the queue, and counted, both
+    assert other.return_value() == [1, 0, 1, 0]
+    assert Worker.all(connection=connection) == []
+    assert Worker.count(queue=queue) == 0
+
+
+def test_seed_004_a_worker_tells_how_much_it_worked(connection: Redis) -> None:
+    queue = Queue("low", connection=connection)
+    queue.enqueue(seeds.add, 1, 2)
+    queue.enqueue(seeds.div_by_zero, 1)
+    seen = queue.enqueue(seeds.statistics_of, "rq:worker:name")
+    SimpleWorker([queue], name="name").work(burst=True)
+    succeeded, failed, seconds = seen.return_value()
+    assert (succeeded, failed) == (1, 1)
+    assert seconds > 0
+
+
+@pytest.mark.parametrize(("result_ttl", "kept"), [(None, 500), (86400, 86400), (-1, -1)])
+def test_seed_004_results_are_kept_as_long_as_told(
+    connection: Redis, result_ttl: int | None, kept: int
+) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.add, 1, 2, result_ttl=result_ttl)
+    work(q)
+    assert queued.return_value() == 3
+    left = int(connection.ttl(queued.key))
+    assert left == kept == -1 or kept - 100 < left <= kept
+
+
+def test_seed_004_a_result_with_ttl_0_is_deleted_at_once(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.add, 1, 2, result_ttl=0)
+    work(q)
+    assert not Job.exists(queued.id, connection=connection)
+
+
+def test_seed_004_a_job_without_a_value_is_kept_too(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.note, "ran")
+    work(q)
+    assert queued.is_finished
+    assert queued.return_value() is None
+
+
+def test_seed_004_time_limits_of_jobs_and_queues(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue_call(seeds.add, args=(1,), kwargs={"y": 2}, timeout=600)
+    assert queued.timeout == 600
+    high = Queue("high", connection=connection, default_timeout=8)
+    low = Queue("low", connection=connection, default_timeout=600)
+    assert high.enqueue(seeds.add, 1, 2).timeout == 8
+    assert low.enqueue(seeds.add, 1, 2).timeout == 600
+    assert high.enqueue(seeds.add, 1, 2, job_timeout=9).timeout == 9  # the job's own goes before
+
+
+def test_seed_004_a_job_past_its_time_limit_fails(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(time.sleep, 60, job_timeout=1)
+    work(q)
+    assert queued.is_failed
+
+
+def test_seed_004_a_job_is_fetched_and_tells_of_itself(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    q.enqueue(seeds.add, 1, y=2, job_id="my_job_id")
+    work(q)
+    fetched = Job.fetch("my_job_id", connection=connection)
+    assert fetched.get_status() == "finished"
+    assert fetched.func_name == "tests.support.seeds.add"
+    assert (fetched.args, fetched.kwargs) == ((1,), {"y": 2})
+    moments = [fetched.created_at, fetched.enqueued_at, fetched.started_at, fetched.ended_at]
+    assert all(moment is not None and moment.tzinfo is not None for moment in moments)
+    with pytest.warns(DeprecationWarning, match="return_value"):
+        assert fetched.result == 3
+    with pytest.warns(DeprecationWarning, match="exc_string"):
+        assert fetched.exc_info is None
+
+
+def test_seed_004_a_failed_job_tells_how(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.div_by_zero, 1)
+    work(q)
+    assert queued.is_failed
+    with pytest.warns(DeprecationWarning, match="exc_string"):
+        assert "ZeroDivisionError" in str(queued.exc_info)
+    assert (queued.origin, queued.description) == (
+        "default",
+        "tests.support.seeds.div_by_zero(1)",
+    )
+
+
+def test_seed_004_a_failed_job_is_requeued(connection: Redis) -> None:
+    """By the job itself: the queue of failed jobs, which did it, is gone from RQ."""
+    queue = Queue("fake", connection=connection)
+    queued = queue.enqueue(seeds.div_by_zero, 1)
+    work(queue)
+    assert connection.zcard("rq:failed:fake") == 1
+    queued.requeue()
+    assert connection.zcard("rq:failed:fake") == 0
+    assert queue.count == 1
+
+
+def test_seed_004_a_job_knows_itself(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.id_of_current_job, 1, 2)
+    work(q)
+    assert queued.return_value() == [queued.id, 3]
+    assert get_current_job() is None
+
+
+def test_seed_004_a_job_writes_meta(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.add_and_note_time, 1, 2)
+    work(q)
+    queued.refresh()
+    assert queued.meta["timestamp"] > 0
+
+
+def test_seed_004_time_to_wait_is_given_by_create_and_enqueue(
+    connection: Redis, page: str
+) -> None:
+    created = Job.create(func=seeds.say_hello, ttl=100, connection=connection)
+    assert created.ttl == 100
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.count_words_at_url, page, ttl=43)
+    assert 0 < int(connection.ttl(queued.key)) <= 43
+    connection.delete(queued.key)  # as the server does after that time
+    work(q)
+    assert not Job.exists(queued.id, connection=connection)
+
+
+def test_seed_004_queues_have_connections_of_their_own(
+    client: redis.Redis, valkey_server: RunningServer, redis62: RunningServer
+) -> None:
+    with valkey_server.client() as conn1, redis62.client() as conn2:
+        conn2.flushall()
+        q1 = Queue("foo", connection=conn1)
+        q2 = Queue("bar", connection=conn2)
+        assert q1.connection != q2.connection
+        q1.enqueue(seeds.add, 1, 2)
+        assert (client.llen("rq:queue:foo"), conn2.llen("rq:queue:foo")) == (1, 0)
+        assert q2.count == 0
+
+
+def test_seed_004_tests_run_a_simple_worker(connection: Redis) -> None:
+    queue = Queue(connection=connection)
+    queued = queue.enqueue(seeds.add, 1, 2)
+    worker = SimpleWorker([queue], connection=queue.connection)
+    worker.work(burst=True)
+    assert queued.is_finished
+
+
+def test_seed_004_tests_run_a_job_at_once(connection: Redis) -> None:
+    queue = Queue(is_async=False, connection=connection)
+    queued = queue.enqueue(seeds.add, 1, 2)
+    assert queued.is_finished

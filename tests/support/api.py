@@ -1,0 +1,54 @@
+"""How the tests of the API run jobs, and see what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import redis
+
+from workhorse import Job, Queue, SimpleWorker
+
+
+def run(*queues: Queue) -> bool:
+    """Run all that waits, in this process; return whether anything ran."""
+    return SimpleWorker(queues, connection=queues[0].connection).work(burst=True)
+
+
+def outcome_of(job: Job, queue: Queue) -> Any:
+    """Run the queue and return what *job* returned, which must have finished."""
+    run(queue)
+    result = job.latest_result()
+    assert result is not None, "the job did not end"
+    assert result.exc_string is None, result.exc_string
+    return result.return_value
+
+
+def dump(client: redis.Redis) -> dict[bytes, Any]:
+    """Return everything on the server, as bytes that differ where anything does."""
+    return {key: client.dump(key) for key in client.scan_iter(count=1000)}
+
+
+@contextmanager
+def nothing_sent(client: redis.Redis) -> Iterator[None]:
+    """Check that the block changes nothing on the server."""
+    before = dump(client)
+    yield
+    assert dump(client) == before
+
+
+class CountingClient(redis.Redis):
+    """A client that counts its round trips; each is a command or a pipeline of them."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.trips: list[str] = []
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        self.trips.append(str(args[0]))
+        return super().execute_command(*args, **options)  # type: ignore[no-untyped-call] # theirs
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:  # noqa: FBT001, FBT002
+        self.trips.append("pipeline")
+        return super().pipeline(transaction, shard_hint)
