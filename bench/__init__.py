@@ -1,0 +1,1 @@
+"""Our rates beside RQ's, measured in one run on one server. See README.md."""

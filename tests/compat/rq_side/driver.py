@@ -1,0 +1,193 @@
+"""RQ, told what to do by one JSON line after the other on stdin; it answers each on stdout.
+
+``{"do": "fetch", "job_id": "7"}`` calls the method of that name. An exception is an answer too.
+RQ is imported only when the program runs: where the tests are collected there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+DATES = ("created_at", "enqueued_at", "started_at", "ended_at", "last_heartbeat")
+FACTS = (
+    "id", "origin", "description", "timeout", "result_ttl", "failure_ttl", "ttl", "worker_name",
+    "retries_left", "retry_intervals", "number_of_retries", "meta", "func_name", "kwargs",
+    "enqueue_at_front",
+)  # fmt: skip
+
+
+class Side:
+    """RQ's API on one server, with words in and words out."""
+
+    def __init__(self, url: str) -> None:
+        self.rq = import_module("rq")
+        self.job_class = import_module("rq.job").Job
+        self.registry = import_module("rq.registry")
+        self.connection = import_module("redis").Redis.from_url(url)
+
+    # Produce
+
+    def enqueue(
+        self,
+        call: str,
+        args: list[Any] | None = None,
+        queue: str = "default",
+        serializer: str | None = None,
+        account: int | None = None,
+        retry: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> str:
+        function: Any = f"tests.compat.jobs.{call}"
+        if account is not None:
+            function = import_module("tests.compat.jobs").Account(account).plus
+        if retry:
+            options["retry"] = self.rq.Retry(**retry)
+        job = self._queue(queue, serializer).enqueue(function, args=args or [], **options)
+        return str(job.id)
+
+    def enqueue_many(
+        self, call: str, args: list[list[Any]], queue: str = "default", **options: Any
+    ) -> list[str]:
+        prepared = [
+            self.rq.Queue.prepare_data(f"tests.compat.jobs.{call}", some, **options)
+            for some in args
+        ]
+        return [job.id for job in self._queue(queue).enqueue_many(prepared)]
+
+    # Look
+
+    def fetch(self, job_id: str, serializer: str | None = None) -> dict[str, Any]:
+        """Return all that RQ tells of a job."""
+        job = self._job(job_id, serializer)
+        facts = {name: getattr(job, name) for name in FACTS}
+        facts |= {name: _date(getattr(job, name)) for name in DATES}
+        results = [
+            {
+                "type": result.type.name,
+                "return_value": result.return_value,
+                "exc_string": result.exc_string,
+                "worker_name": result.worker_name,
+                "execution_id": result.execution_id,
+                "execution_started_at": _date(result.execution_started_at),
+                "execution_ended_at": _date(result.execution_ended_at),
+            }
+            for result in job.results()
+        ]
+        return {
+            **facts,
+            "args": list(job.args),
+            "status": job.get_status().value,
+            "return_value": job.return_value(),
+            "latest": results[0] if results else None,
+            "results": results,
+            "position": job.get_position(),
+            "registries": self._registries(job),
+        }
+
+    def statuses(self, job_ids: list[str]) -> list[str | None]:
+        jobs = self.job_class.fetch_many(job_ids, connection=self.connection)
+        return [job and job.get_status(refresh=False).value for job in jobs]
+
+    def counts(self, queue: str = "default") -> dict[str, int]:
+        """Return what `rq info` counts: which cleans the registries up first."""
+        found = self._queue(queue)
+        return {
+            "queued": found.count,
+            "started": found.started_job_registry.count,
+            "finished": found.finished_job_registry.count,
+            "failed": found.failed_job_registry.count,
+            "scheduled": found.scheduled_job_registry.count,
+            "canceled": found.canceled_job_registry.count,
+        }
+
+    def workers(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": worker.name,
+                "state": worker.get_state(),
+                "queues": worker.queue_names(),
+                "pid": worker.pid,
+                "hostname": worker.hostname,
+                "version": worker.version,
+                "birth": _date(worker.birth_date),
+                "last_heartbeat": _date(worker.last_heartbeat),
+                "successful": worker.successful_job_count,
+                "failed": worker.failed_job_count,
+                "working_time": worker.total_working_time,
+                "job": worker.get_current_job_id(),
+            }
+            for worker in self.rq.Worker.all(connection=self.connection)
+        ]
+
+    # Change
+
+    def cancel(self, job_id: str) -> None:
+        self._job(job_id).cancel()
+
+    def delete(self, job_id: str) -> None:
+        self._job(job_id).delete()
+
+    def requeue(self, job_id: str) -> None:
+        self._job(job_id).requeue()
+
+    def clean_registries(self, queue: str = "default") -> None:
+        self.registry.clean_registries(self._queue(queue))
+
+    # Work
+
+    def work(
+        self,
+        worker: str = "SimpleWorker",
+        queues: list[str] | None = None,
+        serializer: str | None = None,
+        **options: Any,
+    ) -> bool:
+        """Run a worker in a burst, here."""
+        names = queues or ["default"]
+        made = getattr(self.rq, worker)(names, connection=self.connection, serializer=serializer)
+        done: bool = made.work(burst=True, logging_level="ERROR", **options)
+        return done
+
+    def _queue(self, name: str, serializer: str | None = None) -> Any:
+        return self.rq.Queue(name, connection=self.connection, serializer=serializer)
+
+    def _job(self, job_id: str, serializer: str | None = None) -> Any:
+        return self.job_class.fetch(job_id, connection=self.connection, serializer=serializer)
+
+    def _registries(self, job: Any) -> list[str]:
+        """Return the registries that have the job, without cleaning any up."""
+        queue = self._queue(job.origin)
+        names = ("started", "finished", "failed", "deferred", "scheduled", "canceled")
+        return [
+            name
+            for name in names
+            if job.id in getattr(queue, f"{name}_job_registry").get_job_ids(cleanup=False)
+        ]
+
+
+def serve(url: str) -> None:
+    """Answer until stdin ends. What RQ prints goes to stderr."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    side = Side(url)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            answer: dict[str, Any] = {"value": getattr(side, asked.pop("do"))(**asked)}
+        except Exception as error:  # noqa: BLE001 - the test that asked raises it
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer, default=repr) + "\n")
+        answers.flush()
+
+
+def _date(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
