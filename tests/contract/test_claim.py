@@ -202,3 +202,15 @@ def test_bad_fields_of_a_job_do_not_stop_a_claim(every_life: Life) -> None:
 def test_the_memory_of_a_claim_expires(every_life: Life) -> None:
     every_life.start()
     assert 0 < every_life.client.ttl("rq:worker:w:claim") <= 120
+
+
+def test_a_claim_tells_which_options_of_rqs_client_are_not_heeded(every_life: Life) -> None:
+    every_life.enqueue("j", "plain", result_in="")
+    options = {"success_callback_name": "", "repeats_left": "2", "rate_limit_key": "k"}
+    every_life.client.hset("rq:job:j", mapping=options)
+    every_life.client.sadd("rq:job:j:dependents", "child")
+
+    claim = every_life.claim(2)
+
+    assert ids(claim) == ["j", "plain"]
+    assert claim.unheeded == [("q", "j", "repeats_left, rate_limit_key, dependents")]

@@ -6,7 +6,7 @@ Each function is one script of the same name, and each may be sent again after a
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -134,6 +134,8 @@ class Claim:
     """Ids that were on a queue and could not be started: queue, id, and the job's state, or
     '' where there is no such job (deleted, or past its ttl)."""
     suspended: bool
+    unheeded: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    """Jobs that RQ's client gave options which we do not have yet: queue, id, their names."""
 
 
 def claim(  # noqa: PLR0913 - one for each input of the script
@@ -170,7 +172,7 @@ def claimed_before(keys: Keys, *, worker: str, token: str) -> Call[Claim]:
 
 
 def _claim(reply: list[Any]) -> Claim:
-    rows, dropped, suspended = reply
+    rows, dropped, suspended, unheeded = reply
     taken: list[Claimed] = []
     for row in rows:
         try:
@@ -181,6 +183,7 @@ def _claim(reply: list[Any]) -> Claim:
         jobs=taken,
         dropped=[(_text(queue), _text(job_id), _text(state)) for queue, job_id, state in dropped],
         suspended=bool(suspended),
+        unheeded=[(_text(queue), _text(job_id), _text(told)) for queue, job_id, told in unheeded],
     )
 
 

@@ -1,14 +1,15 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
---! keys: queue, lease, job, claim, suspended
+--! keys: queue, lease, job, claim, suspended, dependents
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, fields...
 --! each: queue
 --! include: _clock, _push
 --! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
---!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended
+--!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
+--!   each job that asks for what we do not do yet (queue, id, the names of RQ's options)
 -- Sent again with the same token (the reply was lost), it returns what it took the first time and
 -- takes nothing; with a count of 0 it only does that. A worker has one claim on its way at a time.
-local jobs, dropped = {}, {}
+local jobs, dropped, unheeded = {}, {}, {}
 
 local function execution_of(number)
   return string.format('%s%08x', token, number)
@@ -27,13 +28,13 @@ end
 local memo = redis.call('GET', claim_key(worker))
 if memo and string.sub(memo, 1, #token) == token then
   take_again(cjson.decode(string.sub(memo, #token + 1)))
-  return {jobs, dropped, 0}
+  return {jobs, dropped, 0, unheeded}
 end
 if tonumber(count) == 0 then
-  return {jobs, dropped, 0}
+  return {jobs, dropped, 0, unheeded}
 end
 if redis.call('EXISTS', suspended_key()) == 1 then
-  return {jobs, dropped, 1}
+  return {jobs, dropped, 1, unheeded}
 end
 
 local stamp = text(now)
@@ -47,13 +48,24 @@ local function lapse_of(timeout)
   return score(now + (limit < 0 and 86400 or limit + 60))
 end
 
+-- Our client refuses these options; RQ's does not, and a job must not lose them in silence.
+local options_of_rq = {'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'repeats_left',
+  'rate_limit_key', 'webhooks'}
+
+local function note_unheeded(queue, id)
+  local names = {}
+  for i, value in ipairs(redis.call('HMGET', job_key(id), unpack(options_of_rq))) do
+    if value and value ~= '' then names[#names + 1] = options_of_rq[i] end
+  end
+  if redis.call('EXISTS', dependents_key(id)) == 1 then names[#names + 1] = 'dependents' end
+  if #names > 0 then unheeded[#unheeded + 1] = {queue, id, table.concat(names, ', ')} end
+end
+
 local bytes, most, spare = 0, tonumber(count), 1000
 local taken = {}
-local wanted, timeout_at = {unpack(fields)}, nil
+local wanted, at = {unpack(fields)}, {}
 wanted[#wanted + 1] = 'status'
-for i, name in ipairs(fields) do
-  if name == 'timeout' then timeout_at = i end
-end
+for i, name in ipairs(fields) do at[name] = i end
 
 local function take_one(queue)
   local id = redis.call('LPOP', queue_key(queue))
@@ -66,12 +78,13 @@ local function take_one(queue)
     local execution = execution_of(#jobs + 1)
     redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
     redis.call('PERSIST', job)
-    local lapse = whole_run == '1' and lapse_of(values[timeout_at]) or lapses
+    local lapse = whole_run == '1' and lapse_of(values[at.timeout]) or lapses
     redis.call('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
     bytes = bytes + #(values[1] or '')
     jobs[#jobs + 1] = {queue, id, execution, values}
     taken[#taken + 1] = queue
     taken[#taken + 1] = id
+    if not values[at.result_in] then note_unheeded(queue, id) end
   else
     dropped[#dropped + 1] = {queue, id, status or ''}
   end
@@ -90,4 +103,4 @@ end
 if #taken > 0 then
   redis.call('SET', claim_key(worker), token .. cjson.encode(taken), 'EX', math.ceil(lease) + 60)
 end
-return {jobs, dropped, 0}
+return {jobs, dropped, 0, unheeded}
