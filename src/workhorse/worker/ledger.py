@@ -4,19 +4,18 @@ It outlives the worker: after any kill -9 it says exactly which jobs were claime
 was entered, and how those ended that were not settled yet. Its one rule: a job is entered, and
 taken back, under the lock; so a job that the supervisor gave back to its queue is never run.
 
-The lock is a POSIX record lock, which the kernel frees when its holder dies.
+Whatever is written becomes true by its last store, of one byte: a writer that is killed in the
+middle has written nothing. A dead worker may have left the lock taken: see ``seize``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import marshal
 import mmap
+import multiprocessing
 import os
 import struct
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -27,13 +26,31 @@ from workhorse.core.verdicts import Policy
 from workhorse.store.jobs import Settlement
 from workhorse.wire.records import Claimed
 
-_HEAD: Final = struct.Struct("<24sHxxII")  # claim token, jobs, bytes of the batch, end of verdicts
-_SLOT: Final = struct.Struct("<B7xdII")  # state, entered at, where its verdict is, how long that is
+_TOKEN_AT: Final = 0  # of the last claim, 24 bytes
+_COUNT_AT: Final = 24  # jobs in the batch, one byte
+_LEFT_AT: Final = 25  # 1 when the worker has ended in order, one byte
+_HEAD: Final = struct.Struct("<IId")  # bytes of the batch, end of the verdicts, touched at
+_HEAD_AT: Final = 32
+_END: Final = struct.Struct("<Id")  # the part of the head that an ended job changes
+_END_AT: Final = _HEAD_AT + 4
+_TOUCHED: Final = struct.Struct("<d")
+_TOUCHED_AT: Final = _HEAD_AT + 8
+_NUMBER: Final = struct.Struct("<I")
+_RUNS_AT: Final = 48  # jobs that were entered, ever
+_CHILD_AT: Final = 52  # process of the job that runs, where that is not the worker's own
 _SLOTS_AT: Final = 64
+_SLOT: Final = struct.Struct("<B7xdII")  # state, entered at, where its verdict is, its length
+_ENTERED: Final = struct.Struct("<d")
+_VERDICT: Final = struct.Struct("<II")
 _BATCH_AT: Final = _SLOTS_AT + _SLOT.size * BATCH_JOBS
 _AREA: Final = 1 << 20
 _VERDICTS_AT: Final = _BATCH_AT + _AREA
 _SIZE: Final = _VERDICTS_AT + _AREA
+
+_PATIENCE: Final = 0.05
+"""Seconds that the other process's few instructions under the lock may take."""
+_DESCRIBED: Final = 200
+"""Characters of a description that are kept: it only serves the log here."""
 
 
 class Slot(IntEnum):
@@ -47,6 +64,14 @@ class Slot(IntEnum):
     """Its verdict is in the ledger and waits to be settled."""
     DONE = 4
     """Settled, or taken back: nobody's business any more."""
+    LARGE = 5
+    """It ended; its verdict has no room here, and only the worker can settle it."""
+
+
+_IS_HELD: Final = int(Slot.HELD)
+_IS_ENTERED: Final = int(Slot.ENTERED)
+_IS_ENDED: Final = int(Slot.ENDED)
+_IS_DONE: Final = int(Slot.DONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +84,7 @@ class Held:
     entered_at: float
     """By the monotonic clock, which the processes of a machine share."""
     settlement: Settlement | None
+    """Where the slot is ENDED."""
 
 
 class LedgerBusyError(Exception):
@@ -70,162 +96,197 @@ class Ledger:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, _SIZE)
-        self._lock_file = tempfile.TemporaryFile(prefix="workhorse-ledger-")  # noqa: SIM115
-        self._lock = self._lock_file.fileno()
+        self._lock = multiprocessing.get_context("fork").Lock()
         self.clear()
 
     def close(self) -> None:
         """Give the memory back."""
         self._memory.close()
-        self._lock_file.close()
 
     # What the worker does.
 
     def ask(self, token: str) -> None:
         """Note the claim that is about to be sent: what it takes is ours even if we die now."""
-        self._memory[:24] = token.encode()
+        self._memory[_TOKEN_AT : _TOKEN_AT + 24] = token.encode()
 
-    def hold(self, jobs: Sequence[Claimed]) -> int:
-        """Write down a new batch; return how many of *jobs* there was room for."""
-        fitting = len(jobs)
-        while True:
-            batch = marshal.dumps([_pack(job) for job in jobs[:fitting]])
-            if len(batch) <= _AREA and fitting <= BATCH_JOBS:
-                break
-            fitting = min(fitting // 2, BATCH_JOBS)
+    def hold(self, jobs: Sequence[Claimed], *, now: float) -> int:
+        """Write down a new batch; return how many of *jobs* there was room for, one at least."""
+        fitting = min(len(jobs), BATCH_JOBS)
+        batch = marshal.dumps([_pack(job) for job in jobs[:fitting]])
+        while len(batch) > _AREA:
+            brief = fitting == 1
+            fitting = max(fitting // 2, 1)
+            batch = marshal.dumps([_pack(job, brief=brief) for job in jobs[:fitting]])
         memory = self._memory
-        with self._locked():
+        with self._lock:
             memory[_BATCH_AT : _BATCH_AT + len(batch)] = batch
             held = _SLOT.pack(Slot.HELD, 0.0, 0, 0)
             memory[_SLOTS_AT : _SLOTS_AT + _SLOT.size * fitting] = held * fitting
-            _HEAD.pack_into(memory, 0, memory[:24], fitting, len(batch), _VERDICTS_AT)
+            _HEAD.pack_into(memory, _HEAD_AT, len(batch), _VERDICTS_AT, now)
+            memory[_COUNT_AT] = fitting
         return fitting
 
     def enter(self, number: int, *, now: float) -> bool:
         """Note that job *number* begins; False if it was taken back and must not be run."""
-        at = _SLOTS_AT + _SLOT.size * number
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        free = self._memory[at] == Slot.HELD
-        if free:
-            _SLOT.pack_into(self._memory, at, Slot.ENTERED, now, 0, 0)
-        fcntl.lockf(self._lock, fcntl.LOCK_UN)
+        memory, at = self._memory, _SLOTS_AT + _SLOT.size * number
+        with self._lock:
+            free = memory[at] == _IS_HELD
+            if free:
+                runs = _NUMBER.unpack_from(memory, _RUNS_AT)[0]
+                _NUMBER.pack_into(memory, _RUNS_AT, runs + 1)
+                _ENTERED.pack_into(memory, at + 8, now)
+                memory[at] = _IS_ENTERED
         return free
 
-    def end(self, number: int, settlement: Settlement) -> bool:
-        """Note how job *number* ended; False if there is no room and it must be settled now."""
+    def end(self, number: int, settlement: Settlement, *, now: float) -> bool:
+        """Note how job *number* ended; False if there is no room and it must be settled now.
+
+        Needs no lock: nobody else touches the slot of a job that runs.
+        """
+        memory, at = self._memory, _SLOTS_AT + _SLOT.size * number
         verdict = marshal.dumps(tuple(settlement))
-        at = _SLOTS_AT + _SLOT.size * number
-        fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        token, count, batch, free = _HEAD.unpack_from(self._memory, 0)
-        fits = free + len(verdict) <= _SIZE
-        if fits:
-            self._memory[free : free + len(verdict)] = verdict
-            _HEAD.pack_into(self._memory, 0, token, count, batch, free + len(verdict))
-            _SLOT.pack_into(self._memory, at, Slot.ENDED, 0.0, free, len(verdict))
-        fcntl.lockf(self._lock, fcntl.LOCK_UN)
-        return fits
+        size = len(verdict)
+        start = _NUMBER.unpack_from(memory, _END_AT)[0]
+        if start + size > _SIZE:
+            memory[at] = Slot.LARGE
+            return False
+        memory[start : start + size] = verdict
+        _END.pack_into(memory, _END_AT, start + size, now)
+        _VERDICT.pack_into(memory, at + 16, start, size)
+        memory[at] = _IS_ENDED
+        return True
 
     def forget(self, numbers: Sequence[int]) -> None:
         """Note that these jobs are settled."""
-        with self._locked():
+        with self._lock:
             for number in numbers:
-                self._memory[_SLOTS_AT + _SLOT.size * number] = Slot.DONE
+                self._memory[_SLOTS_AT + _SLOT.size * number] = _IS_DONE
+
+    def is_done(self, number: int) -> bool:
+        """Return whether the supervisor took job *number* over."""
+        return self._memory[_SLOTS_AT + _SLOT.size * number] == _IS_DONE
 
     def clear(self) -> None:
         """Note that the whole batch is settled."""
-        with self._locked():
-            _HEAD.pack_into(self._memory, 0, self._memory[:24], 0, 0, _VERDICTS_AT)
+        with self._lock:
+            self._memory[_COUNT_AT] = 0
+            _HEAD.pack_into(self._memory, _HEAD_AT, 0, _VERDICTS_AT, 0.0)
+
+    def note_child(self, pid: int) -> None:
+        """Note the process, and process group, of the job that runs; 0 for none."""
+        _NUMBER.pack_into(self._memory, _CHILD_AT, pid)
+
+    def leave(self) -> None:
+        """Note that the worker ends, and means to: a job can't pretend so by ``os._exit(0)``."""
+        self._memory[_LEFT_AT] = 1
 
     # What the supervisor does, and a worker that is its own supervisor.
 
+    def seize(self) -> None:
+        """Take the ledger of a worker that died, and with it the lock that it may have left."""
+        self._lock = multiprocessing.get_context("fork").Lock()
+
     def token(self) -> str | None:
         """Return the token of the last claim that was sent, None before the first."""
-        return self._memory[:24].rstrip(b"\0").decode() or None
+        return self._memory[_TOKEN_AT : _TOKEN_AT + 24].rstrip(b"\0").decode() or None
+
+    def has_left(self) -> bool:
+        """Return whether the worker ended in order."""
+        return self._memory[_LEFT_AT] == 1
+
+    def runs(self) -> int:
+        """Return how many jobs were entered since the worker began."""
+        return int(_NUMBER.unpack_from(self._memory, _RUNS_AT)[0])
+
+    def child(self) -> int:
+        """Return the process group of the job that runs, 0 where that is the worker's own."""
+        return int(_NUMBER.unpack_from(self._memory, _CHILD_AT)[0])
 
     def held(self) -> list[Held]:
         """Return the jobs of the batch that are not done. Raises LedgerBusyError."""
-        with self._locked(patience=0.05):
+        with self._locked():
             return self._read()
 
     def is_busy(self) -> bool:
         """Return whether there is a batch, without waiting for the lock."""
-        return bool(_HEAD.unpack_from(self._memory, 0)[1])
+        return self._memory[_COUNT_AT] > 0
 
     def entered_since(self) -> float | None:
         """Return when the job that runs was entered, None if none runs; without the lock."""
         memory = self._memory
-        for number in range(_HEAD.unpack_from(memory, 0)[1]):
+        for number in range(memory[_COUNT_AT]):
             at = _SLOTS_AT + _SLOT.size * number
-            if memory[at] == Slot.ENTERED:
-                return float(_SLOT.unpack_from(memory, at)[1])
+            if memory[at] == _IS_ENTERED:
+                return float(_ENTERED.unpack_from(memory, at + 8)[0])
         return None
 
-    def take_back(self, *slots: Slot) -> list[Held]:
-        """Return the jobs that are in *slots*, and make them nobody's. Raises LedgerBusyError."""
-        with self._locked(patience=0.05):
+    def touched_at(self) -> float | None:
+        """Return when the batch was held or a job of it ended last, None if there is none."""
+        if not self.is_busy():
+            return None
+        return float(_TOUCHED.unpack_from(self._memory, _TOUCHED_AT)[0]) or None
+
+    def take_back(self, *slots: Slot, patience: float | None = _PATIENCE) -> list[Held]:
+        """Return the jobs that are in *slots*, and make them nobody's. Raises LedgerBusyError.
+
+        A worker itself has no reason to hurry: it waits with a *patience* of None.
+        """
+        with self._locked(patience):
             taken = [held for held in self._read() if held.slot in slots]
             for held in taken:
-                self._memory[_SLOTS_AT + _SLOT.size * held.number] = Slot.DONE
+                self._memory[_SLOTS_AT + _SLOT.size * held.number] = _IS_DONE
         return taken
 
     def take_back_one(self, execution_id: str) -> None:
-        """Make one execution nobody's, if it was not entered."""
-        with self._locked(patience=0.05):
+        """Make one execution nobody's, if it was not entered. Raises LedgerBusyError."""
+        with self._locked():
             for held in self._read():
                 if held.job.execution_id == execution_id and held.slot is Slot.HELD:
-                    self._memory[_SLOTS_AT + _SLOT.size * held.number] = Slot.DONE
+                    self._memory[_SLOTS_AT + _SLOT.size * held.number] = _IS_DONE
 
     def _read(self) -> list[Held]:
-        _, count, length, _ = _HEAD.unpack_from(self._memory, 0)
+        memory = self._memory
+        count, length = memory[_COUNT_AT], _NUMBER.unpack_from(memory, _HEAD_AT)[0]
         if not count:
             return []
-        batch: list[Any] = marshal.loads(self._memory[_BATCH_AT : _BATCH_AT + length])
+        batch: list[Any] = marshal.loads(memory[_BATCH_AT : _BATCH_AT + length])  # noqa: S302 - our own
         found: list[Held] = []
         for number, packed in enumerate(batch):
-            at = _SLOTS_AT + _SLOT.size * number
-            slot, entered_at, where, size = _SLOT.unpack_from(self._memory, at)
-            if slot != Slot.DONE:
-                ended = marshal.loads(self._memory[where : where + size]) if size else None
-                settlement = Settlement(*ended) if ended else None
-                found.append(Held(number, _unpack(packed), Slot(slot), entered_at, settlement))
+            state, entered_at, where, size = _SLOT.unpack_from(
+                memory, _SLOTS_AT + _SLOT.size * number
+            )
+            if state == _IS_DONE:
+                continue
+            ended = memory[where : where + size] if state == _IS_ENDED else None
+            settlement = Settlement(*marshal.loads(ended)) if ended else None  # noqa: S302 - our own
+            found.append(Held(number, _unpack(packed), Slot(state), entered_at, settlement))
         return found
 
     @contextmanager
-    def _locked(self, patience: float | None = None) -> Iterator[None]:
-        if patience is None:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX)
-        else:
-            self._lock_within(patience)
+    def _locked(self, patience: float | None = _PATIENCE) -> Generator[None]:
+        if not self._lock.acquire(timeout=patience):
+            raise LedgerBusyError(os.getpid())
         try:
             yield
         finally:
-            fcntl.lockf(self._lock, fcntl.LOCK_UN)
-
-    def _lock_within(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while True:
-            try:
-                return fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if time.monotonic() > until:
-                    raise LedgerBusyError(os.getpid()) from None
-                time.sleep(0.0005)
+            self._lock.release()
 
 
-def _pack(job: Claimed) -> tuple[Any, ...]:
+def _pack(job: Claimed, *, brief: bool = False) -> tuple[Any, ...]:
+    """Return what judging and settling need of *job*; *brief* for one of outlandish size."""
     policy = job.policy
     return (
-        job.queue, job.job_id, job.execution_id, job.description, job.timeout, job.result_ttl,
-        job.failure_ttl, job.result_in, policy.retries_left, policy.retry_intervals,
+        job.queue, job.job_id, job.execution_id, job.description[:_DESCRIBED], job.timeout,
+        job.result_ttl, job.failure_ttl, job.result_in, policy.retries_left,
+        policy.retry_intervals[:100] if brief else policy.retry_intervals,
         policy.retry_at_front, policy.asked_retries, policy.starts, policy.on_lost,
         policy.max_starts,
     )  # fmt: skip
 
 
 def _unpack(packed: tuple[Any, ...]) -> Claimed:
-    queue, job_id, execution_id, description, timeout, result_ttl, failure_ttl, result_in, *policy = (
-        packed
-    )
+    queue, job_id, execution_id, description, timeout, *rest = packed
+    result_ttl, failure_ttl, result_in, *policy = rest
     return Claimed(
         queue=queue,
         job_id=job_id,

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _SET_NAME: Final = 15  # PR_SET_NAME
+_LIBC: Final = ctypes.CDLL(None)
 
 
 class Shutdown:
-    """Counts the requests to stop: the first is friendly, the second is not."""
+    """Counts the requests to stop: the first is friendly, the second is not.
 
-    def __init__(self, on_second: Callable[[], None] | None = None) -> None:
+    One that is *patient* takes them all as the first: a worker's supervisor kills it when the
+    time has come, and both may be sent the same signal (by systemd, say).
+    """
+
+    def __init__(
+        self, on_second: Callable[[], None] | None = None, *, patient: bool = False
+    ) -> None:
         self.requests = 0
         self._on_second = on_second
+        self._patient = patient
 
     @property
     def requested(self) -> bool:
@@ -36,12 +45,12 @@ class Shutdown:
     def request(self, signum: int = 0, frame: FrameType | None = None) -> None:
         """Ask to stop. A signal handler: it only takes note."""
         del signum, frame
-        self.requests += 1
+        self.requests = 1 if self._patient else self.requests + 1
         if self.requests > 1 and self._on_second:
             self._on_second()
 
     @contextmanager
-    def on_signals(self) -> Iterator[None]:
+    def on_signals(self) -> Generator[None]:
         """Take SIGTERM and SIGINT as requests within the block."""
         before = {number: signal.signal(number, self.request) for number in STOP_SIGNALS}
         try:
@@ -49,6 +58,46 @@ class Shutdown:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def woken_by_signals() -> Generator[int]:
+    """Yield the end of a pipe that can be read when a signal came or a child ended."""
+    wakeup, ring = os.pipe()
+    for end in (wakeup, ring):
+        os.set_blocking(end, False)
+    before = signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
+    handler = signal.signal(signal.SIGCHLD, _take_note)
+    try:
+        yield wakeup
+    finally:
+        signal.set_wakeup_fd(before)
+        signal.signal(signal.SIGCHLD, handler)
+        os.close(wakeup)
+        os.close(ring)
+
+
+def _take_note(signum: int, frame: object) -> None:
+    """Exist: without a handler, SIGCHLD would not wake anybody."""
+    del signum, frame
+
+
+@contextmanager
+def signals_held_back() -> Generator[None]:
+    """Have signals to stop wait within the block, here and in a process forked in it.
+
+    So none falls between a fork and the moment at which the new process has its own handlers.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def let_signals_come() -> None:
+    """Take signals to stop again, in a process that was forked while they were held back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def ignore_stop_signals() -> None:
@@ -65,6 +114,21 @@ def _pass(signum: int, frame: FrameType | None) -> None:
     del signum, frame
 
 
+def _forget_our_handlers() -> None:
+    """In a process that a job forked (multiprocessing does), a signal to end must end it."""
+    defaults: dict[signal.Signals, Any] = {
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+    }
+    for number, default in defaults.items():
+        handler = signal.getsignal(number)
+        if handler is _pass or isinstance(getattr(handler, "__self__", None), Shutdown):
+            signal.signal(number, default)
+
+
+os.register_at_fork(after_in_child=_forget_our_handlers)
+
+
 def die_with_parent(parent: int) -> None:
     """Have the kernel kill this process when *parent*, which forked it, dies (Linux only).
 
@@ -72,7 +136,7 @@ def die_with_parent(parent: int) -> None:
     """
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    _LIBC.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
 
@@ -80,10 +144,10 @@ def die_with_parent(parent: int) -> None:
 def set_title(title: str) -> None:
     """Show *title* in ``ps`` and ``top``: in full with ``setproctitle`` installed, else cut."""
     try:
-        from setproctitle import setproctitle  # noqa: PLC0415 - an extra
+        setproctitle = importlib.import_module("setproctitle").setproctitle  # an extra
     except ImportError:
         if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_SET_NAME, title.encode()[:15], 0, 0, 0)
+            _LIBC.prctl(_SET_NAME, title.encode()[:15], 0, 0, 0)
         return
     setproctitle(title)
 

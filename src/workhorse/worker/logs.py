@@ -6,28 +6,32 @@ send control sequences to a terminal.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
 import sys
 import time
-from typing import Any, Final, Literal
+from contextlib import suppress
+from typing import Any, Final, Literal, cast
 
 from workhorse.wire.records import Claimed
 
 LogFormat = Literal["text", "json"]
 LOG: Final = logging.getLogger("workhorse.worker")
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _LONGEST: Final = 1000
 JOBS_TOLD_A_SECOND: Final = 10
 
 
 def harmless(text: str) -> str:
-    """Return *text* on one line, without control characters, cut to what a line can hold.
+    r"""Return *text* on one line, without control characters, cut to what a line can hold.
 
-    >>> harmless("ok\\x1b[2J\\nforged")
-    'ok\\\\x1b[2J\\\\x0aforged'
+    >>> harmless("ok\x1b[2J\nforged")
+    'ok\\x1b[2J\\x0aforged'
     """
     if len(text) > _LONGEST:
         text = f"{text[:_LONGEST]}..."
@@ -56,7 +60,7 @@ class TextFormatter(logging.Formatter):
 class JSONFormatter(logging.Formatter):
     """One JSON object a line: time (UTC), level, event, message, and the event's own data."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
@@ -73,7 +77,9 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def set_up(log_format: LogFormat = "text", *, level: int = logging.INFO, datefmt: str = "%H:%M:%S") -> None:
+def set_up(
+    log_format: LogFormat = "text", *, level: int = logging.INFO, datefmt: str = "%H:%M:%S"
+) -> None:
     """Send our log to standard output, errors to standard error, as RQ does."""
     formatter = JSONFormatter() if log_format == "json" else TextFormatter(datefmt=datefmt)
     below = logging.StreamHandler(sys.stdout)
@@ -83,6 +89,9 @@ def set_up(log_format: LogFormat = "text", *, level: int = logging.INFO, datefmt
     root = logging.getLogger("workhorse")
     for handler in list(root.handlers):
         root.removeHandler(handler)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # not a file, or one that is closed
+            cast("io.TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     for handler in (below, above):
         handler.setFormatter(formatter)
         root.addHandler(handler)
@@ -91,51 +100,63 @@ def set_up(log_format: LogFormat = "text", *, level: int = logging.INFO, datefmt
 
 
 class JobLog:
-    """Tells of jobs: each, while they are few; in one line a second, when they are many."""
+    """Tells of jobs: each, while they are few; in one line a second, when they are many.
+
+    Failures have a share of their own, so that successes don't hide them. Times are of any
+    steady clock.
+    """
 
     def __init__(self, *, describe: bool = True) -> None:
         self._describe = describe
-        self._second = 0
-        self._told = 0
-        self._untold = 0
-        self._untold_failed = 0
+        self._until = float("-inf")
+        self._successes_left = self._failures_left = 0
+        self._untold = self._untold_failed = 0
 
     def started(self, job: Claimed, *, now: float) -> None:
-        """A job begins."""
-        if self._may_tell(now, starting=True):
+        """Tell that a job begins."""
+        if now >= self._until:
+            self.sum_up(now=now)
+        if self._successes_left > 0:
             what = f" {job.description}" if self._describe and job.description else ""
             say("start", f"{job.queue}:{what} ({job.job_id})", queue=job.queue, job_id=job.job_id,
                 description=job.description if self._describe else None)  # fmt: skip
 
     def ended(self, job: Claimed, *, now: float, seconds: float, error: str, to: str) -> None:
-        """A job ended and *to* is where it goes; *error* is its traceback, or empty."""
-        data = {"queue": job.queue, "job_id": job.job_id, "seconds": round(seconds, 6), "to": to}
-        if not error:
-            if self._may_tell(now, starting=False):
-                say("succeed", f"{job.queue}: Job OK ({job.job_id}) in {seconds:.3g} s", **data)
+        """Tell that a job ended and goes to *to*; *error* is its traceback, or empty."""
+        if now >= self._until:
+            self.sum_up(now=now)
+        if error:
+            self._failed(job, seconds, error, to)
+        elif self._successes_left > 0:
+            self._successes_left -= 1
+            say("succeed", f"{job.queue}: Job OK ({job.job_id}) in {seconds:.3g} s",
+                queue=job.queue, job_id=job.job_id, seconds=round(seconds, 6), to=to)  # fmt: skip
+        else:
+            self._untold += 1
+
+    def _failed(self, job: Claimed, seconds: float, error: str, to: str) -> None:
+        self._successes_left -= 1
+        self._failures_left -= 1
+        if self._failures_left < 0:
+            self._untold += 1
+            self._untold_failed += 1
             return
         last = error.rstrip().rpartition("\n")[2]
-        self._untold_failed += not self._may_tell(now, starting=False)
         goes = {"queued": "queued again", "scheduled": "scheduled to run again"}.get(to, to)
         say("fail", f"{job.queue}: Job {goes} ({job.job_id}): {last}", level=logging.WARNING,
-            traceback=error, **data)  # fmt: skip
+            queue=job.queue, job_id=job.job_id, seconds=round(seconds, 6), to=to,
+            traceback=error)  # fmt: skip
 
     def sum_up(self, *, now: float | None) -> None:
         """Tell what was not told, if a second has passed; at once where *now* is None."""
-        if self._untold and (now is None or int(now) != self._second):
+        if now is not None and now < self._until:
+            return
+        if self._untold:
             failed = f", {self._untold_failed} of them not OK" if self._untold_failed else ""
             say("jobs", f"{self._untold} more jobs ended{failed}", jobs=self._untold,
                 failed=self._untold_failed)  # fmt: skip
             self._untold = self._untold_failed = 0
-
-    def _may_tell(self, now: float, *, starting: bool) -> bool:
-        if LOG.isEnabledFor(logging.DEBUG):
-            return True
-        if int(now) != self._second:
-            self.sum_up(now=now)
-            self._second, self._told = int(now), 0
-        if self._told >= JOBS_TOLD_A_SECOND:
-            self._untold += not starting
-            return False
-        self._told += not starting
-        return True
+        if now is not None:
+            self._until = now + 1
+            share = sys.maxsize if LOG.isEnabledFor(logging.DEBUG) else JOBS_TOLD_A_SECOND
+            self._successes_left = self._failures_left = share

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from workhorse.core.ids import new_token
 from workhorse.core.outcomes import Crashed
@@ -18,6 +18,7 @@ from workhorse.core.verdicts import judge
 from workhorse.store import jobs, workers
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
+from workhorse.store.faults import ServerError
 from workhorse.wire.records import Claimed
 from workhorse.worker import runner
 from workhorse.worker.executors.protocol import Ended, Executor
@@ -25,11 +26,19 @@ from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.logs import JobLog, say
 from workhorse.worker.options import WorkerOptions
-from workhorse.worker.patience import insist
+from workhorse.worker.patience import insist, pause, tell
 from workhorse.worker.presence import executions_of
 
 _COLLECT_FOR: Final = 0.25
 """Seconds between two looks around while a job runs elsewhere."""
+_MOMENT: Final = 0.02
+"""The same, while anything waits behind that job."""
+_DROPS_TOLD: Final = 10
+_NOT_WRITTEN: Final = (jobs.Settled.REFUSED, jobs.Settled.GONE)
+
+
+class _GaveUp(Exception):  # noqa: N818 - not an error
+    """The server is away, we were told to stop, and there is nothing to wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,8 @@ class Loop:
     """One worker: takes jobs in batches sized by time, and settles them with the next claim.
 
     *tick* is called between jobs, while one runs elsewhere, and while idle. With *whole_run*
-    claims cover a job's whole time limit, because nobody can extend them meanwhile.
+    claims cover a job's whole time limit, because nobody can extend them meanwhile. One that
+    is *watched* may leave what it can't settle in its ledger, for its supervisor.
     """
 
     def __init__(  # noqa: PLR0913 - its collaborators
@@ -57,6 +67,7 @@ class Loop:
         *,
         tick: Callable[[], None] = lambda: None,
         whole_run: bool = False,
+        watched: bool = False,
     ) -> None:
         self._options = options
         self._store = store
@@ -65,6 +76,7 @@ class Loop:
         self._shutdown = shutdown
         self._tick = tick
         self._whole_run = whole_run
+        self._watched = watched
         self._pace = Pace()
         self._size = 1
         self._log = JobLog(describe=options.describe_jobs)
@@ -79,17 +91,20 @@ class Loop:
         Returns how many jobs ended. Nothing is left behind: what was claimed and not run is
         back on its queue.
         """
-        while not self._is_over():
-            self._tick()
-            claim = self._claim()
-            if claim.jobs:
-                self._work(claim.jobs)
-                self._idle_since = time.monotonic()
-            elif self._options.burst:
-                break
-            else:
-                self._rest(suspended=claim.suspended)
-        self._settle()
+        try:
+            while not self._is_over():
+                self._tick()
+                claim = self._claim()
+                if claim.jobs:
+                    self._work(claim.jobs)
+                    self._idle_since = time.monotonic()
+                elif not claim.dropped:
+                    if self._options.burst:
+                        break
+                    self._rest(suspended=claim.suspended)
+            self._settle()
+        except _GaveUp:
+            say("stop", "stopping although the server is away", level=logging.WARNING)
         self._log.sum_up(now=None)
         return self.jobs_run
 
@@ -123,42 +138,68 @@ class Loop:
             lease=options.lease,
             whole_run=self._whole_run,
         )
-        *settled, claim = self._insist(lambda: [*self._settle_calls(), claim_call])
+        try:
+            claim = self._settle_and(claim_call)
+        except ServerError as error:
+            self._wait_out(error)
+            return jobs.Claim([], [], suspended=False)
+        self._ledger.clear()
+        self._tell_dropped(claim)
+        return claim
+
+    def _settle_and(self, claim: Call[jobs.Claim]) -> jobs.Claim:
+        try:
+            *settled, claimed = self._insist(lambda: [*self._settle_calls(), claim])
+        except ServerError:
+            # Perhaps it was one of the ends that was refused; the claim may be sent again.
+            self._settle_singly()
+            return cast("jobs.Claim", self._insist(lambda: [claim])[0])
         if settled:
             self._note_settled(settled[0])
-        self._ledger.clear()
-        for queue, job_id, state in claim.dropped:
-            why = f"it is {state} already" if state else "there is no such job (deleted or expired)"
+        return cast("jobs.Claim", claimed)
+
+    def _tell_dropped(self, claim: jobs.Claim) -> None:
+        for queue, job_id, state in claim.dropped[:_DROPS_TOLD]:
+            why = f"it is {state} already" if state else "there is no such job any more"
             say("drop", f"{queue}: dropped {job_id} from the queue: {why}", queue=queue,
                 job_id=job_id, state=state)  # fmt: skip
-        return claim
+        if (more := len(claim.dropped) - _DROPS_TOLD) > 0:
+            say("drop", f"dropped {more} more ids that have no job to run", jobs=more)
 
     def _rest(self, *, suspended: bool) -> None:
         """Sleep until a queue's bell rings, but not long: RQ's producers ring none."""
         self._log.sum_up(now=time.monotonic())
+        self._executor.collect(0)
         if suspended:
-            time.sleep(BELL_SECONDS)
+            pause(BELL_SECONDS, self._tick)
             return
         options = self._options
-        self._insist(
-            lambda: [workers.await_bell(options.keys, options.queues, seconds=BELL_SECONDS)]
-        )
+        call = workers.await_bell(options.keys, options.queues, seconds=BELL_SECONDS)
+        try:
+            self._insist(lambda: [call])
+        except ServerError as error:
+            self._wait_out(error)
+
+    def _wait_out(self, error: ServerError) -> None:
+        """Wait a while: something is wrong on the server that a person must mend."""
+        pause(tell(error, 0), self._between_rests)
 
     # Work
 
     def _work(self, claimed: Sequence[Claimed]) -> None:
-        held = self._ledger.hold(claimed)
+        began, before = time.monotonic(), self.jobs_run
+        held = self._ledger.hold(claimed, now=began)
         if held < len(claimed):
             self._release(claimed[held:])
         batch = Batch(deque(enumerate(claimed[:held])), {})
-        began, before = time.monotonic(), self.jobs_run
         slowest = 0.0
         while batch.waiting or batch.running:
             if batch.waiting and self._shutdown.requested:
                 self._take_back(batch)
             while batch.waiting and self._executor.free_slots:
                 self._begin(batch, *batch.waiting.popleft())
-            for ended in self._executor.collect(_COLLECT_FOR if not batch.waiting else 0.02):
+            hurry = batch.waiting or self._ended
+            for ended in self._executor.collect(_MOMENT if hurry else _COLLECT_FOR):
                 slowest = max(slowest, ended.ended_at - ended.started_at)
                 self._end(ended, *batch.running.pop(ended.execution_id))
             if batch.running:
@@ -169,10 +210,11 @@ class Loop:
 
     def _begin(self, batch: Batch, number: int, job: Claimed) -> None:
         now = time.monotonic()
-        overdue = self._ended and now - self._first_ended_at > BATCH_SECONDS
-        if overdue or (self._ended and not self._pace.is_short(_label(job))):
+        if self._ended and (
+            now - self._first_ended_at > BATCH_SECONDS or not self._pace.is_short(_label(job))
+        ):
             self._settle()
-        now = time.monotonic()
+            now = time.monotonic()
         if not self._ledger.enter(number, now=now):
             return
         self._log.started(job, now=now)
@@ -183,9 +225,7 @@ class Loop:
         )
         limit = runner.time_limit(job.timeout)
         kill_after = None if limit is None else limit + options.timeout_grace
-        self._executor.start(
-            job.execution_id, partial(runner.run, running), kill_after=kill_after
-        )
+        self._executor.start(job.execution_id, partial(runner.run, running), kill_after=kill_after)
 
     def _end(self, ended: Ended, number: int, job: Claimed) -> None:
         verdict = judge(ended.outcome, job.policy)
@@ -205,7 +245,7 @@ class Loop:
         self._log.ended(
             job, now=ended.ended_at, seconds=seconds, error=verdict.error, to=verdict.to
         )
-        if not self._ledger.end(number, settlement):
+        if not self._ledger.end(number, settlement, now=ended.ended_at):
             self._settle()
 
     def _look_around(self, batch: Batch) -> None:
@@ -221,7 +261,8 @@ class Loop:
     def _take_back(self, batch: Batch) -> None:
         """Give the jobs that were not entered back to the front of their queues."""
         batch.waiting.clear()
-        self._release([held.job for held in self._ledger.take_back(Slot.HELD)])
+        taken = self._ledger.take_back(Slot.HELD, patience=None)
+        self._release([held.job for held in taken])
 
     def _abandon(self, batch: Batch) -> None:
         """End the running jobs now and have them judged as lost."""
@@ -237,8 +278,28 @@ class Loop:
 
     def _settle(self) -> None:
         """Settle what ended, now."""
-        if self._ended:
-            self._note_settled(self._insist(self._settle_calls)[0])
+        if not self._ended:
+            return
+        try:
+            replies = self._insist(self._settle_calls)[0]
+        except ServerError:
+            self._settle_singly()
+        else:
+            self._note_settled(replies)
+
+    def _settle_singly(self) -> None:
+        """Settle what ended, and drop what the server refuses for good, one job at a time."""
+        waiting, self._ended = self._ended, []
+        for ended in waiting:
+            self._ended = [ended]
+            try:
+                self._note_settled(self._insist(self._settle_calls)[0])
+            except ServerError as error:
+                job = ended[1]
+                say("refuse", f"{job.queue}: the server refuses the end of {job.job_id}: {error}",
+                    level=logging.ERROR, job_id=job.job_id, error=str(error))  # fmt: skip
+                self._ledger.forget([ended[0]])
+                self._ended = []
 
     def _settle_calls(self) -> list[Call[list[jobs.Settled]]]:
         if not self._ended:
@@ -248,8 +309,8 @@ class Loop:
         return [jobs.settle(keys, settlements, worker=name, sent_at=time.monotonic())]
 
     def _note_settled(self, replies: Sequence[jobs.Settled]) -> None:
-        for (_, settlement), reply in zip(self._ended, replies, strict=True):
-            if reply in (jobs.Settled.REFUSED, jobs.Settled.GONE):
+        for (number, settlement), reply in zip(self._ended, replies, strict=True):
+            if reply in _NOT_WRITTEN and not self._ledger.is_done(number):
                 why = "it was deleted" if reply is jobs.Settled.GONE else "its lease was lost"
                 say("refuse", f"{settlement.queue}: the end of job {settlement.job_id} was not "
                     f"written: {why}", level=logging.WARNING, job_id=settlement.job_id,
@@ -262,11 +323,27 @@ class Loop:
             options = self._options
             executions = executions_of(claimed)
             call = jobs.release(options.keys, executions, worker=options.name)
-            self._insist(lambda: [call])
+            try:
+                self._insist(lambda: [call])
+            except ServerError as error:
+                tell(error, 0)
             say("release", f"gave {len(claimed)} unrun jobs back", jobs=len(claimed))
 
     def _insist(self, make_calls: Callable[[], Sequence[Call[Any]]]) -> list[Any]:
-        return insist(self._store, make_calls, between=self._tick)
+        return insist(self._store, make_calls, between=self._between)
+
+    def _between(self) -> None:
+        """Give up, while the server is away, if there is nothing to wait for."""
+        self._tick()
+        if self._shutdown.at_once or (
+            self._shutdown.requested and (self._watched or not self._ended)
+        ):
+            raise _GaveUp
+
+    def _between_rests(self) -> None:
+        self._tick()
+        if self._shutdown.requested:
+            raise _GaveUp
 
 
 def _label(job: Claimed) -> str:

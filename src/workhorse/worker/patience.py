@@ -10,17 +10,48 @@ from typing import Any, Final
 
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
-from workhorse.store.faults import ServerError, is_passing
+from workhorse.store.faults import ServerError, is_passing, is_refused_login
 from workhorse.worker.logs import say
 
 _SHORTEST: Final = 0.1
 _LONGEST: Final = 10.0
+_SLICE: Final = 0.25
+REFUSED_FOR: Final = 30.0
+"""Seconds until what the server refused is tried again: somebody must change something first."""
 
 
 def backoff(attempt: int) -> float:
     """Return the seconds to wait after *attempt* failures: doubling, with full jitter."""
-    most = min(_LONGEST, _SHORTEST * 2 ** min(attempt, 10))
+    most: float = min(_LONGEST, _SHORTEST * 2 ** min(attempt, 10))
     return most * (0.5 + secrets.randbelow(501) / 1000)
+
+
+def can_wait(error: ServerError) -> bool:
+    """Return whether the same call may succeed later: a password that is rotated, too."""
+    return is_passing(error) or is_refused_login(error)
+
+
+def tell(error: ServerError, attempt: int) -> float:
+    """Log why a call failed, not each time; return the seconds until it should be tried again."""
+    if not is_passing(error):
+        say("refuse", f"the server refuses, trying again in {REFUSED_FOR:g} seconds: {error}",
+            level=logging.ERROR, error=str(error))  # fmt: skip
+        return REFUSED_FOR
+    if attempt in (0, 5) or attempt % 20 == 0:
+        say("disconnect", f"the server does not answer, trying on: {error}",
+            level=logging.WARNING, error=str(error))  # fmt: skip
+    return backoff(attempt)
+
+
+def pause(seconds: float, between: Callable[[], None]) -> None:
+    """Wait, and call *between* a few times a second, which may raise to end it."""
+    until = time.monotonic() + seconds
+    while True:
+        between()
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, _SLICE))
 
 
 def insist(
@@ -31,27 +62,20 @@ def insist(
 ) -> list[Any]:
     """Run calls until the server has answered them, however long it is away.
 
-    *make_calls* makes them anew for each try (they tell times); *between* runs after each
-    failure and may raise to give up. Raises errors that waiting can't mend.
+    *make_calls* makes them anew for each try (they tell times); *between* runs while waiting
+    and may raise to give up. Raises errors that waiting can't mend.
     """
     attempt = 0
     while True:
         try:
             results = store.run_many(make_calls())
         except ServerError as error:
-            if not is_passing(error):
+            if not can_wait(error):
                 raise
-            _tell(error, attempt)
+            seconds = tell(error, attempt)
         else:
             if attempt:
                 say("reconnect", "the server is back")
             return results
-        between()
-        time.sleep(backoff(attempt))
+        pause(seconds, between)
         attempt += 1
-
-
-def _tell(error: ServerError, attempt: int) -> None:
-    if attempt in (0, 5) or attempt % 20 == 0:
-        say("disconnect", f"the server does not answer, trying on: {error}",
-            level=logging.WARNING, error=str(error))  # fmt: skip

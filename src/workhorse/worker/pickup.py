@@ -44,7 +44,8 @@ def pick_up(
         known = left | {job.execution_id for job in unrun}
         unrun += [job for job in claim.jobs if job.execution_id not in known]
     released = yield from _release(options, worker, unrun)
-    judged = [(h, judge(outcome, h.job.policy)) for h in held if h.slot is Slot.ENTERED]
+    lost = [h for h in held if h.slot in (Slot.ENTERED, Slot.LARGE)]
+    judged = [(h, judge(outcome, h.job.policy)) for h in lost]
     settlements = [h.settlement for h in held if h.settlement is not None] + [
         jobs.settlement(
             h.job,

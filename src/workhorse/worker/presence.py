@@ -21,7 +21,7 @@ class Member:
     name: str
     pid: int
     ledger: Ledger
-    held: list[jobs.Execution] = field(default_factory=list)
+    held: list[jobs.Execution] = field(default_factory=list[jobs.Execution])
     """What was extended last."""
 
 

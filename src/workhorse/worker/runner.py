@@ -5,19 +5,18 @@ Whatever a job does, short of ending its process, becomes an ``Outcome`` here.
 
 from __future__ import annotations
 
-import asyncio
 import importlib
-import inspect
+import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import Any, Final
+from types import CoroutineType, FrameType, TracebackType
+from typing import Any, Final, NamedTuple, NoReturn, Self, cast
 
 from workhorse.core.errors import DeserializationError, JobTimeoutException
 from workhorse.core.outcomes import AskedRetry, Crashed, Outcome, Raised, Returned, TimedOut
@@ -28,6 +27,9 @@ from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer, decode_call
 from workhorse.wire.records import Claimed
 
+# What signal.getsignal wraps, without making an enum of its answer; it is called twice a job.
+_getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
+
 LONGEST_TRACEBACK: Final = 64_000
 """Characters kept of a traceback: its beginning and its end."""
 
@@ -35,8 +37,7 @@ UNSERIALIZABLE: Final = "Unserializable return value"
 """RQ's stand-in for a result that can't be stored: the job did finish."""
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(NamedTuple):
     """The job that runs here now, and how its own code reaches the server."""
 
     job: Claimed
@@ -62,18 +63,48 @@ def time_limit(timeout: int | None) -> float | None:
 def run(running: Running) -> Outcome:
     """Run a job in this process and return how it ended."""
     job = running.job
+    forks = _forks
+    limit = _interrupted_after(time_limit(job.timeout))
     token = CURRENT.set(running)
     try:
-        with _interrupted_after(time_limit(job.timeout)):
-            return _call(job, running.serializer)
+        with limit:
+            outcome = _call(job, running.serializer)
     except JobTimeoutException as error:
-        return TimedOut(_text_of(error))
+        outcome = TimedOut(_text_of(error))
     except StopNow:
-        return Crashed("its worker was told to stop at once")
+        outcome = Crashed("its worker was told to stop at once")
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
-        return Raised(_text_of(error))
+        outcome = TimedOut(_text_of(error)) if limit.is_over else Raised(_text_of(error))
+        if forks != _forks:
+            _leave(error)
     finally:
         CURRENT.reset(token)
+    if forks != _forks:
+        _leave(None)
+    return outcome
+
+
+_forks = 0
+
+
+def _count_fork() -> None:
+    global _forks  # noqa: PLW0603 - of this process, as its parent is
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_count_fork)
+
+
+def _leave(error: BaseException | None) -> NoReturn:
+    """End a process that the job forked and that came back from the job: it is no worker."""
+    code = 0 if error is None else 1
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    elif error is not None:
+        traceback.print_exception(error)
+    with suppress(Exception):
+        sys.stdout.flush()
+    os._exit(code & 0xFF)
 
 
 def _call(job: Claimed, serializer: Serializer) -> Outcome:
@@ -83,11 +114,22 @@ def _call(job: Claimed, serializer: Serializer) -> Outcome:
     else:
         function = getattr(call.instance, call.function)
     value = function(*call.args, **call.kwargs)
-    if inspect.iscoroutine(value):
-        value = asyncio.run(value)
+    if value is None:
+        return _RETURNED_NONE
+    if isinstance(value, CoroutineType):
+        value = _run_coroutine(value)
     if isinstance(value, Retry):
         return AskedRetry(value)
     return Returned(None if value is None else _serialized(value, serializer))
+
+
+_RETURNED_NONE: Final = Returned(None)
+
+
+def _run_coroutine(coroutine: Any) -> Any:
+    import asyncio  # noqa: PLC0415 - a tenth of a second and 10 MB that most workers don't need
+
+    return asyncio.run(coroutine)
 
 
 def _serialized(value: object, serializer: Serializer) -> bytes:
@@ -118,34 +160,91 @@ def find_function(name: str) -> Callable[..., Any]:
             return _callable(found, name)
         break
     raise DeserializationError(
-        f"this worker can't find {name!r}: no such function on its path (is its code as new as the "
-        "producer's, and was the worker started in the right folder, or with --path?)"
+        f"this worker can't find {name!r}: no such function on its path (is its code as new as "
+        "the producer's, and was the worker started in the right folder, or with --path?)"
     )
 
 
 def _callable(found: Any, name: str) -> Callable[..., Any]:
     if callable(found):
-        return found  # type: ignore[no-any-return] # any callable
+        return cast("Callable[..., Any]", found)
     raise DeserializationError(f"{name!r} is not a function but {type(found).__name__}")
 
 
-@contextmanager
-def _interrupted_after(seconds: float | None) -> Iterator[None]:
-    """Raise JobTimeoutException in the block after *seconds*; only a main thread can be."""
-    if seconds is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+class _TimeLimit:
+    """Raises JobTimeoutException in its block after *seconds*; only a main thread can be.
 
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise JobTimeoutException(f"the job ran for {seconds:g} seconds, its time limit")
+    A timer and a handler that were there are put back: a test runner has its own.
+    """
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
+    __slots__ = ("_began", "_earlier", "_handler", "_outer", "_seconds", "is_over")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = min(seconds, _LONGEST_TIMER)
+        self.is_over = False
+
+    def __enter__(self) -> Self:
+        global _limit
+        self._handler: Any = _getsignal(signal.SIGALRM)
+        if self._handler is not _interrupt:
+            signal.signal(signal.SIGALRM, _interrupt)
+        self._outer, _limit = _limit, self
+        self._earlier = signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        if self._earlier[0]:
+            self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        global _limit  # noqa: PLW0603 - as above
+        _limit = self._outer  # from here on an alarm that is on its way is not ours
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        if self._handler and _getsignal(signal.SIGALRM) is not self._handler:
+            signal.signal(signal.SIGALRM, self._handler)
+        remaining, interval = self._earlier
+        if remaining:
+            spent = time.monotonic() - self._began
+            signal.setitimer(signal.ITIMER_REAL, max(remaining - spent, 0.000001), interval)
+
+    def interrupt(self) -> None:
+        """Say that time is up, once."""
+        if self.is_over:
+            return
+        self.is_over = True
+        raise JobTimeoutException(f"the job ran for {self._seconds:g} seconds, its time limit")
+
+
+class _NoLimit:
+    """A block that may last."""
+
+    is_over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+_LONGEST_TIMER: Final = 1e8  # three years; the system takes no more than it can count
+_limit: _TimeLimit | None = None
+_NO_LIMIT: Final = _NoLimit()
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    del signum, frame
+    if _limit:
+        _limit.interrupt()
+
+
+def own_the_alarm() -> None:
+    """Take SIGALRM for good in a process that is a worker and nothing else: it saves time."""
+    signal.signal(signal.SIGALRM, _interrupt)
+
+
+def _interrupted_after(seconds: float | None) -> _TimeLimit | _NoLimit:
+    if seconds is None or threading.get_ident() != threading.main_thread().ident:
+        return _NO_LIMIT
+    return _TimeLimit(seconds)
 
 
 def _text_of(error: BaseException) -> str:
@@ -153,7 +252,10 @@ def _text_of(error: BaseException) -> str:
     frames: TracebackType | None = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
         frames = frames.tb_next
-    text = "".join(traceback.format_exception(type(error), error, frames))
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+    except Exception:  # noqa: BLE001 - the exception's own code can fail, too
+        text = f"{type(error).__name__} (whose text can't be told: that raised, too)"
     if len(text) <= LONGEST_TRACEBACK:
         return text
     half = LONGEST_TRACEBACK // 2

@@ -6,12 +6,15 @@ Inline it can't while a job runs: its claims cover each job's whole time limit.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
 from contextlib import nullcontext, suppress
+from typing import Any
 
 from workhorse.core.settings import REGISTER_EVERY
+from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_passing
 from workhorse.worker.duties.duty import Timetable
@@ -20,23 +23,28 @@ from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.sweep import Sweep
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor
+from workhorse.worker.executors.protocol import Executor
 from workhorse.worker.ledger import Ledger
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.logs import say
 from workhorse.worker.loop import Loop
 from workhorse.worker.options import WorkerOptions
+from workhorse.worker.patience import backoff, tell
 from workhorse.worker.presence import Member, Presence
 
 
 class Upkeep:
     """What a supervisor would do for its worker, done by the worker between other things."""
 
-    def __init__(self, options: WorkerOptions, store: Store, ledger: Ledger) -> None:
+    def __init__(
+        self, options: WorkerOptions, store: Store, ledger: Ledger, executor: Executor
+    ) -> None:
         self._options = options
         self._store = store
+        self._executor = executor
         self._member = Member(options.name, os.getpid(), ledger)
         self._presence = Presence(options)
-        self._kept_at = float("-inf")
+        self._kept_at = self._not_before = float("-inf")
         duties = (
             Forward(store, options.keys),
             Recover(store, options.keys, every=min(5.0, options.lease / 2)),
@@ -47,18 +55,30 @@ class Upkeep:
     def tick(self) -> None:
         """Do what is due. While the server is away it waits for the next tick."""
         now = time.monotonic()
+        if now < self._not_before:
+            return
         try:
             if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
+                self._keep()
                 self._kept_at = now
-                extend = self._presence.extend(self._member)
-                calls = [self._presence.register(self._member), *([extend] if extend else [])]
-                self._store.run_many(calls)
             for duty in self._timetable.due(now):
                 for line in duty.run_once(now).lines:
-                    say(duty.name, line)
+                    say(duty.name, line, level=logging.WARNING)
         except ServerError as error:
-            if not is_passing(error):
-                raise
+            # Where it is away, the loop tells so.
+            self._not_before = now + (backoff(0) if is_passing(error) else tell(error, 0))
+
+    def _keep(self) -> None:
+        calls: list[Call[Any]] = [self._presence.register(self._member)]
+        if extend := self._presence.extend(self._member):
+            calls.append(extend)
+        _, *lost = self._store.run_many(calls)
+        for execution in lost[0] if lost else ():
+            say("lose", f"{execution.queue}: job {execution.job_id} is not ours any more "
+                "(canceled, deleted or recovered): ending its run",
+                level=logging.WARNING, job_id=execution.job_id)  # fmt: skip
+            self._member.ledger.take_back_one(execution.execution_id)
+            self._executor.stop(execution.execution_id)
 
     def leave(self) -> None:
         """Take the worker off the list."""
@@ -74,9 +94,9 @@ def work(options: WorkerOptions, shutdown: Shutdown) -> int:
     """
     store = Store(options.connect())
     ledger = Ledger()
-    upkeep = Upkeep(options, store, ledger)
     inline = options.isolation == "inline"
-    executor = InlineExecutor() if inline else ForkExecutor()
+    executor: Executor = InlineExecutor() if inline else ForkExecutor()
+    upkeep = Upkeep(options, store, ledger, executor)
     loop = Loop(options, store, ledger, executor, shutdown, tick=upkeep.tick, whole_run=inline)
     in_main = threading.current_thread() is threading.main_thread()
     say("boot", f"worker {options.name} started (pid {os.getpid()}), {options.isolation} on "

@@ -1,1 +1,1 @@
-"""Background tasks. Each has ``run_once(now)``, needs no leader, and may be run by anybody at any time."""
+"""Background tasks. Each has ``run_once(now)``, needs no leader, and may be run by anybody."""

@@ -45,3 +45,7 @@ class Timetable:
         for duty in due:
             self._due_at[duty] = now + duty.every
         return due
+
+    def postpone(self, duty: Duty, until: float) -> None:
+        """Have *duty* run no sooner than at *until*."""
+        self._due_at[duty] = until

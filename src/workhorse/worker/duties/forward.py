@@ -26,10 +26,10 @@ class Forward:
         return Report(self._store.run(self._plan()))
 
     def _plan(self) -> Plan[int]:
-        queues = yield from views.queue_names(self._keys)
+        queues: list[str] = yield from views.queue_names(self._keys)
         moved = 0
         while queues:
-            counts = yield from jobs.forward(self._keys, queues)
+            counts: list[int] = yield from jobs.forward(self._keys, queues)
             moved += sum(counts)
             queues = [
                 queue for queue, count in zip(queues, counts, strict=True) if count >= jobs.SLICE

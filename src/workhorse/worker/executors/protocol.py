@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from workhorse.core.outcomes import Outcome
 
@@ -12,8 +11,7 @@ Run = Callable[[], Outcome]
 """Run a job to its end. Raises nothing: whatever the job does is its outcome."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """One finished run, reported once. Times are of the monotonic clock, in seconds."""
 
     execution_id: str

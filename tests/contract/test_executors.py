@@ -1,0 +1,300 @@
+"""What every executor must do, whatever a job does; and what those that isolate can do."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.waiting import wait_until
+from workhorse.core.outcomes import (
+    AskedRetry,
+    Crashed,
+    Outcome,
+    Raised,
+    Returned,
+    Stopped,
+    TimedOut,
+)
+from workhorse.core.verdicts import Policy
+from workhorse.wire.keys import Keys
+from workhorse.wire.payload import Call, PickleSerializer, encode_call
+from workhorse.wire.records import Claimed
+from workhorse.worker import runner
+from workhorse.worker.executors.fork import ForkExecutor
+from workhorse.worker.executors.inline import InlineExecutor
+from workhorse.worker.executors.protocol import Ended, Executor, Run
+
+Start = Callable[..., list[Ended]]
+
+
+def run_of(name: str, *args: Any, timeout: int | None = 30) -> Run:
+    data = encode_call(Call(f"tests.support.jobs.{name}", None, args, {}), PickleSerializer())
+    job = Claimed(
+        queue="q",
+        job_id="job",
+        execution_id="execution",
+        data=data,
+        description=name,
+        timeout=timeout,
+        result_ttl=None,
+        failure_ttl=None,
+        policy=Policy(),
+        result_in="hash",
+    )
+    running = runner.Running(job, "worker", Keys(), PickleSerializer(), redis.Redis)
+    return partial(runner.run, running)
+
+
+def outcome_of(executor: Executor, run: Run, *, kill_after: float | None = None) -> Outcome:
+    """Run to the end; check that it is reported once and that its slot comes back."""
+    executor.start("execution", run, kill_after=kill_after)
+    assert executor.free_slots == 0
+    reported = wait_until(lambda: executor.collect(0.1), within=20)
+    assert executor.free_slots == 1
+    assert executor.collect(0) == []
+    (ended,) = reported
+    assert ended.execution_id == "execution"
+    assert ended.started_at <= ended.ended_at <= time.monotonic()
+    return ended.outcome
+
+
+def is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return status != "Z"
+
+
+@pytest.fixture(params=[InlineExecutor, ForkExecutor])
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    made: Executor = request.param()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fork() -> Iterator[ForkExecutor]:
+    made = ForkExecutor()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+def lines(journal: Path) -> list[str]:
+    return journal.read_text().splitlines() if journal.exists() else []
+
+
+def test_a_value_is_returned(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("add", 2, 3))
+    assert isinstance(outcome, Returned)
+    assert outcome.value is not None
+    assert pickle.loads(outcome.value) == 5
+
+
+def test_none_is_returned_without_a_value(executor: Executor) -> None:
+    assert outcome_of(executor, run_of("nothing")) == Returned(None)
+
+
+def test_a_coroutine_function_is_awaited(executor: Executor) -> None:
+    assert outcome_of(executor, run_of("add_later", 2, 3)) == Returned(PickleSerializer().dumps(5))
+
+
+def test_an_exception_is_told_with_its_traceback_and_without_our_frames(
+    executor: Executor,
+) -> None:
+    outcome = outcome_of(executor, run_of("fail", "no such customer"))
+    assert isinstance(outcome, Raised)
+    assert outcome.traceback.rstrip().endswith("ValueError: no such customer")
+    assert "tests/support/jobs.py" in outcome.traceback
+    assert "runner.py" not in outcome.traceback
+
+
+@pytest.mark.parametrize(
+    ("job", "told"), [(("exit_python", 0), "SystemExit"), (("press_ctrl_c",), "KeyboardInterrupt")]
+)
+def test_a_job_that_exits_python_has_failed(
+    executor: Executor, job: tuple[Any, ...], told: str
+) -> None:
+    outcome = outcome_of(executor, run_of(*job))
+    assert isinstance(outcome, Raised)
+    assert told in outcome.traceback
+
+
+def test_an_exception_that_can_not_be_printed_is_told(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("raise_unspeakable"))
+    assert isinstance(outcome, Raised)
+    assert "Unspeakable" in outcome.traceback
+
+
+def test_a_function_that_does_not_exist_has_failed(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("no_such_function"))
+    assert isinstance(outcome, Raised)
+    assert "tests.support.jobs.no_such_function" in outcome.traceback
+
+
+def test_a_result_that_can_not_be_stored_is_a_success_all_the_same(executor: Executor) -> None:
+    expected = PickleSerializer().dumps(runner.UNSERIALIZABLE)
+    assert outcome_of(executor, run_of("unserializable")) == Returned(expected)
+
+
+def test_a_returned_retry_asks_to_be_run_again(executor: Executor) -> None:
+    assert isinstance(outcome_of(executor, run_of("ask_for_retry")), AskedRetry)
+
+
+def test_a_result_of_50_megabytes_arrives_whole(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("text_of", 50_000_000))
+    assert isinstance(outcome, Returned)
+    assert len(outcome.value or b"") > 50_000_000
+
+
+@pytest.mark.parametrize("job", ["sleep", "sleep_and_catch_exceptions"])
+def test_a_job_is_interrupted_at_its_soft_limit(executor: Executor, job: str) -> None:
+    began = time.monotonic()
+    outcome = outcome_of(executor, run_of(job, 20, timeout=1))
+    assert isinstance(outcome, TimedOut)
+    assert "1 seconds, its time limit" in outcome.traceback
+    assert time.monotonic() - began < 5
+
+
+def test_a_job_without_a_limit_is_not_interrupted(executor: Executor) -> None:
+    assert outcome_of(executor, run_of("sleep", 0.05, timeout=-1)) == Returned(None)
+
+
+def test_the_limit_leaves_an_alarm_that_was_set_before_as_it_was(executor: Executor) -> None:
+    handler = signal.getsignal(signal.SIGALRM)
+    before = signal.setitimer(signal.ITIMER_REAL, 40, 7)
+    try:
+        outcome_of(executor, run_of("nothing"))
+        outcome_of(executor, run_of("sleep", 20, timeout=1))
+        remaining, interval = signal.getitimer(signal.ITIMER_REAL)
+        assert 30 < remaining < 40
+        assert interval == 7
+        assert signal.getsignal(signal.SIGALRM) is handler
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *before)
+
+
+def test_a_job_in_a_job_leaves_the_outer_limit_in_force() -> None:
+    def outer() -> Outcome:
+        run_of("nothing")()
+        time.sleep(20)
+        raise AssertionError
+
+    with pytest.raises(BaseException, match="its time limit"), runner._interrupted_after(1):  # noqa: SLF001
+        outer()
+
+
+def test_a_process_that_a_job_forked_does_not_come_back_as_a_worker(
+    executor: Executor, journal: Path
+) -> None:
+    outcome = outcome_of(executor, run_of("fork_and_raise", str(journal)))
+    assert outcome == Returned(PickleSerializer().dumps("child ended with 1"))
+    assert lines(journal) == ["child"]
+
+
+def test_a_job_can_end_processes_of_its_own_by_sigterm(executor: Executor) -> None:
+    assert outcome_of(executor, run_of("use_a_pool")) == Returned(PickleSerializer().dumps([1, 2]))
+
+
+def test_runs_follow_each_other(executor: Executor) -> None:
+    for number in range(5):
+        expected = Returned(PickleSerializer().dumps(number + 1))
+        assert outcome_of(executor, run_of("add", number, 1)) == expected
+
+
+# What a process of its own can do.
+
+
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        (("leave", 3), "exit code 3"),
+        (("leave", 0), "exit code 0"),
+        (("segfault",), "SIGSEGV"),
+        (("kill_own_process",), "SIGKILL"),
+    ],
+)
+def test_a_job_that_takes_its_process_down_has_crashed(
+    fork: ForkExecutor, journal: Path, job: tuple[Any, ...], told: str
+) -> None:
+    name, *args = job
+    outcome = outcome_of(fork, run_of(name, str(journal), *args))
+    assert isinstance(outcome, Crashed)
+    assert told in outcome.detail
+
+
+def test_a_job_that_ignores_its_limit_is_killed_with_all_it_started(
+    fork: ForkExecutor, journal: Path
+) -> None:
+    run = run_of("start_child_and", str(journal), "hang", timeout=1)
+    outcome = outcome_of(fork, run, kill_after=1.5)
+    assert isinstance(outcome, TimedOut)
+    wait_until(lambda: not is_running(int(lines(journal)[0])))
+
+
+def test_a_stopped_job_is_reported_as_stopped(fork: ForkExecutor, journal: Path) -> None:
+    fork.start("execution", run_of("eat_everything", str(journal), 60), kill_after=None)
+    wait_until(lambda: lines(journal))
+    fork.stop("another")
+    assert fork.collect(0.05) == []
+    fork.stop("execution")
+    (ended,) = fork.collect(5)
+    assert ended.outcome == Stopped()
+    assert fork.free_slots == 1
+
+
+def test_a_crash_is_seen_although_a_grandchild_holds_the_pipe_open(
+    fork: ForkExecutor, journal: Path
+) -> None:
+    outcome = outcome_of(fork, run_of("start_child_and", str(journal), "leave"))
+    assert isinstance(outcome, Crashed)
+    wait_until(lambda: not is_running(int(lines(journal)[0])))
+
+
+def test_closing_ends_what_runs_and_reports_nothing(fork: ForkExecutor, journal: Path) -> None:
+    fork.start("execution", run_of("start_child_and", str(journal), "hang"), kill_after=None)
+    wait_until(lambda: len(lines(journal)) > 1)
+    fork.close()
+    assert fork.collect(0) == []
+    wait_until(lambda: not is_running(int(lines(journal)[0])))
+
+
+def test_the_job_process_group_is_told_before_the_job_begins(journal: Path) -> None:
+    reader, writer = os.pipe()
+
+    def tell(pid: int) -> None:
+        os.write(writer, f"{pid}".encode())
+
+    fork = ForkExecutor(tell)
+    outcome_of(fork, run_of("note", str(journal), "ran"))
+    assert int(os.read(reader, 100)) != os.getpid()
+    for end in (reader, writer):
+        os.close(end)
+    fork.close()
+
+
+def test_no_process_and_no_file_is_left_behind(fork: ForkExecutor) -> None:
+    children = _children()
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        outcome_of(fork, run_of("nothing"))
+    wait_until(lambda: fork.collect(0) == [] and _children() == children)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+
+
+def _children() -> str:
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text().strip()

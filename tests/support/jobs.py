@@ -1,0 +1,147 @@
+"""What test jobs do. They tell of themselves in local files, never on the server under test."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import faulthandler
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from workhorse.core.retry import Retry
+
+
+def nothing() -> None:
+    pass
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+async def add_later(left: int, right: int) -> int:
+    await asyncio.sleep(0)
+    return left + right
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def exit_python(code: int) -> None:
+    sys.exit(code)
+
+
+def press_ctrl_c() -> None:
+    raise KeyboardInterrupt
+
+
+def unserializable() -> Any:
+    return threading.Lock()
+
+
+class Unspeakable(Exception):  # noqa: N818
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def raise_unspeakable() -> None:
+    raise Unspeakable
+
+
+def ask_for_retry() -> Retry:
+    return Retry(max=1)
+
+
+def text_of(size: int) -> bytes:
+    return b"x" * size
+
+
+def note(path: str, text: str) -> None:
+    """Append a line; a line is whole whoever else writes."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, f"{text}\n".encode())
+    os.close(handle)
+
+
+def note_and_sleep(path: str, text: str, seconds: float) -> None:
+    note(path, text)
+    time.sleep(seconds)
+    note(path, f"{text} ended")
+
+
+def note_and_wait_for(path: str, text: str, other: str) -> None:
+    """End when the file *other* exists."""
+    note(path, text)
+    while not Path(other).exists():
+        time.sleep(0.01)
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def sleep_and_catch_exceptions(seconds: float) -> None:
+    with suppress(Exception):  # what careless jobs do
+        time.sleep(seconds)
+
+
+def eat_everything(path: str, seconds: float) -> None:
+    """Ignore the soft limit and signals."""
+    note(path, "began")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with suppress(BaseException):
+            time.sleep(seconds)
+    note(path, "ended")
+
+
+def leave(path: str, code: int) -> None:
+    note(path, "left")
+    os._exit(code)
+
+
+def segfault(path: str) -> None:
+    faulthandler.disable()  # pytest's: it would fill the test's output
+    note(path, "segfault")
+    ctypes.string_at(0)
+
+
+def kill_own_process(path: str) -> None:
+    note(path, "killed")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def start_child_and(path: str, what: str) -> None:
+    """Start a process that holds all our files open, tell its pid, and end badly or never."""
+    child = subprocess.Popen(["sleep", "60"], close_fds=False)
+    note(path, str(child.pid))
+    if what == "leave":
+        os._exit(1)
+    eat_everything(path, 60)
+
+
+def fork_and_raise(path: str) -> str:
+    """Have a forked process come back from the job, too: it must not go on as a worker."""
+    pid = os.fork()
+    if pid == 0:
+        note(path, "child")
+        raise ValueError("in the child")
+    _, status = os.waitpid(pid, 0)
+    return f"child ended with {os.waitstatus_to_exitcode(status)}"
+
+
+def use_a_pool() -> list[int]:
+    """Leave a pool by its context: that sends SIGTERM to its processes and waits for them."""
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(abs, [-1, -2])
