@@ -288,12 +288,32 @@ def test_the_job_process_group_is_told_before_the_job_begins(journal: Path) -> N
 
 
 def test_no_process_and_no_file_is_left_behind(fork: ForkExecutor) -> None:
-    children = _children()
-    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    before = _children()
+    outcome_of(fork, run_of("nothing"))
+    children, files = _children(), _open_files()
     for _ in range(5):
         outcome_of(fork, run_of("nothing"))
     wait_until(lambda: fork.collect(0) == [] and _children() == children)
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    assert _open_files() == files
+
+    fork.close()
+
+    wait_until(lambda: _children() == before)
+
+
+def test_a_forker_that_was_killed_is_replaced_before_the_next_job(fork: ForkExecutor) -> None:
+    before = _children()
+    outcome_of(fork, run_of("nothing"))
+    (forker,) = set(_children().split()) - set(before.split())
+
+    os.kill(int(forker), signal.SIGKILL)
+    wait_until(lambda: not is_running(int(forker)))  # and so its children have been killed too
+
+    assert outcome_of(fork, run_of("nothing")) == Returned(None)
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def _children() -> str:

@@ -82,7 +82,9 @@ def _work(options: WorkerOptions, ledger: Ledger) -> None:
     runner.own_the_alarm()
     shutdown = Shutdown(patient=True)
     inline = options.isolation == "inline"
-    executor: Executor = InlineExecutor() if inline else ForkExecutor(ledger.note_child)
+    executor: Executor = InlineExecutor() if inline else ForkExecutor(
+        ledger.note_child, (options.connect, options.serializer)
+    )
     with shutdown.on_signals():
         let_signals_come()
         store = Store(options.connect())

@@ -95,7 +95,8 @@ def work(options: WorkerOptions, shutdown: Shutdown) -> int:
     store = Store(options.connect())
     ledger = Ledger()
     inline = options.isolation == "inline"
-    executor: Executor = InlineExecutor() if inline else ForkExecutor()
+    shared = (options.connect, options.serializer)
+    executor: Executor = InlineExecutor() if inline else ForkExecutor(shared=shared)
     upkeep = Upkeep(options, store, ledger, executor)
     loop = Loop(options, store, ledger, executor, shutdown, tick=upkeep.tick, whole_run=inline)
     in_main = threading.current_thread() is threading.main_thread()
