@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from tests.support.waiting import wait_until
 from workhorse.core.outcomes import (
@@ -50,7 +50,8 @@ def run_of(name: str, *args: Any, timeout: int | None = 30) -> Run:
         policy=Policy(),
         result_in="hash",
     )
-    running = runner.Running(job, "worker", Keys(), PickleSerializer(), redis.Redis)
+    connect = runner.ServerAt("unix:///nowhere")
+    running = runner.Running(job, "worker", Keys(), PickleSerializer(), connect)
     return partial(runner.run, running)
 
 
@@ -75,16 +76,20 @@ def is_running(pid: int) -> bool:
     return status != "Z"
 
 
-@pytest.fixture(params=[InlineExecutor, ForkExecutor])
+@pytest.fixture(params=["inline", "fork", "lean fork"])
 def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    made: Executor = request.param()
+    made: Executor
+    if request.param == "inline":
+        made = InlineExecutor()
+    else:
+        made = ForkExecutor(lean=request.param == "lean fork")
     yield made
     made.close()
 
 
-@pytest.fixture
-def fork() -> Iterator[ForkExecutor]:
-    made = ForkExecutor()
+@pytest.fixture(params=[False, True], ids=["forked", "lean"])
+def fork(request: pytest.FixtureRequest) -> Iterator[ForkExecutor]:
+    made = ForkExecutor(lean=request.param)
     yield made
     made.close()
 
@@ -318,3 +323,29 @@ def _open_files() -> int:
 
 def _children() -> str:
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().strip()
+
+
+def test_what_both_have_is_not_sent() -> None:
+    lock = threading.Lock()  # can't be pickled
+    made = ForkExecutor(shared=(lock,))
+    try:
+        assert outcome_of(made, partial(_returned_type, lock)) == Returned(b"lock")
+    finally:
+        made.close()
+
+
+def _returned_type(thing: object) -> Outcome:
+    return Returned(type(thing).__name__.encode())
+
+
+def test_a_lean_forker_learns_that_jobs_need_the_client_library() -> None:
+    made = ForkExecutor(lean=True)
+    try:
+        assert outcome_of(made, run_of("has_imported", "redis")) == NO
+        outcome_of(made, run_of("import_module", "redis"))
+        wait_until(lambda: outcome_of(made, run_of("has_imported", "redis")) == YES)
+    finally:
+        made.close()
+
+
+NO, YES = (Returned(PickleSerializer.dumps(answer)) for answer in (False, True))

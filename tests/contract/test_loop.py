@@ -210,13 +210,13 @@ def test_one_end_that_the_server_refuses_for_good_holds_up_no_other(
 def test_a_second_request_ends_a_job_that_runs_elsewhere(fleet: Fleet, ledger: Ledger) -> None:
     job_id = fleet.enqueue("sleep", 30)
     shutdown = Shutdown()
-    executor = ForkExecutor()
+    told = options_of(fleet)
+    executor = ForkExecutor(shared=(told.connect,))
 
     def ask() -> None:
         if ledger.entered_since():
             shutdown.request()
 
-    told = options_of(fleet)
     began = time.monotonic()
     Loop(told, Store(fleet.client), ledger, executor, shutdown, tick=ask).run()
     assert time.monotonic() - began < 10

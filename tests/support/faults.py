@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import select
 import shutil
 import signal
@@ -44,10 +45,14 @@ FULL = os.environ.get("WORKHORSE_SWEEP") == "full"
 """Sweeps take every call of a life, rather than a part of them."""
 
 
+_OFFSET = int(os.environ.get("WORKHORSE_SWEEP_FROM", str(os.getpid() % 97)))
+"""Which part: another one each time, so that the parts come to be the whole."""
+
+
 def part_of(numbers: Iterable[int], share: int) -> list[int]:
     """Return *numbers*, or one in *share* of them, spread out, where the sweep is not full."""
     every = list(numbers)
-    return every if FULL else every[:: max(1, share)]
+    return every if FULL else every[_OFFSET % share :: share]
 
 
 # The nursery
@@ -115,6 +120,8 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
             os.dup2(source, target)
         logs.set_up("text")
         processes = told.pop("processes")
+        if die_at := told.pop("die_at", None):
+            _die_at(*die_at)
         options = WorkerOptions(
             connect=partial(connect, told.pop("url"), for_worker=True),
             keys=Keys(told.pop("prefix")),
@@ -125,6 +132,21 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
         code = Supervisor(options, processes).run()
     finally:
         os._exit(code)
+
+
+def _die_at(event: str, once: str, victims: str) -> None:
+    """Have the first worker that comes to an event of Python's own (``sys.audit``) die of it."""
+    supervisor, died = os.getpid(), Path(once)
+
+    def die(happened: str, _: tuple[Any, ...]) -> None:
+        if happened != event or os.getpid() == supervisor or died.exists():
+            return
+        died.touch()
+        if victims == "machine":
+            os.kill(supervisor, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(die)
 
 
 @dataclass
@@ -160,14 +182,20 @@ class Started:
             os.kill(self.pid, number)
 
     def stop(self) -> int:
+        """End it in order, once it takes signals."""
+        wait_until(lambda: "started" in self.log)
         self.send(signal.SIGTERM)
         return self.end()
 
-    def kill_all(self) -> None:
-        """Kill it and its workers: what a machine does that dies."""
-        for pid in [self.pid, *self.workers]:
+    def send_all(self, number: signal.Signals) -> None:
+        """Send a signal to it, its workers and their jobs."""
+        for pid in [self.pid, *descendants_of(self.pid)]:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
+
+    def kill_all(self) -> None:
+        """End it and all that belongs to it: what becomes of a machine that dies."""
+        self.send_all(signal.SIGKILL)
 
 
 class Nursery:
@@ -228,6 +256,12 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in found]
 
 
+def descendants_of(pid: int) -> list[int]:
+    """Return a process's children and all that come from them, children first."""
+    children = children_of(pid)
+    return children + [one for child in children for one in descendants_of(child)]
+
+
 def is_running(pid: int) -> bool:
     return _stat(pid)[0] != "Z"
 
@@ -279,8 +313,8 @@ class Life:
         """Return a call of one of our jobs' functions."""
         return Call(f"tests.fault.jobs.{name}", None, (str(self.journal), job_id, *args), {})
 
-    def enqueue(self, name: str, job_id: str, *args: object, **fields: Any) -> str:
-        """Queue a job past the proxy."""
+    def record(self, name: str, job_id: str, *args: object, **fields: Any) -> JobRecord:
+        """Return a job that calls one of our functions."""
         call = self.call(name, job_id, *args)
         settings: dict[str, Any] = {
             "data": encode_call(call, PickleSerializer()),
@@ -290,9 +324,12 @@ class Life:
             "timeout": 60,
             **fields,
         }
-        record = JobRecord(id=job_id, **settings)
+        return JobRecord(id=job_id, **settings)
+
+    def enqueue(self, name: str, job_id: str, *args: object, **fields: Any) -> None:
+        """Queue a job past the proxy."""
+        record = self.record(name, job_id, *args, **fields)
         assert not any(self.store.run(jobs.enqueue(self.keys, [record])).refused)
-        return job_id
 
     def start(self, processes: int = 1, *, url: str | None = None, **options: Any) -> Started:
         """Start a supervisor; return it at once."""
@@ -320,7 +357,9 @@ class Life:
 
     def all_dead(self) -> bool:
         """Return whether every process that ever called has ended."""
-        return not any(is_running(call.pid) for call in self.proxy.calls if call.pid != os.getpid())
+        return not any(
+            is_running(call.pid) for call in self.proxy.calls if call.pid != os.getpid()
+        )
 
     def held(self) -> set[str]:
         """Return the jobs that are leased."""
@@ -334,11 +373,20 @@ class Life:
 
     @property
     def lines(self) -> list[str]:
-        return self.journal.read_text().splitlines() if self.journal.exists() else []
+        """What jobs have written: begin or end, and the job."""
+        return [" ".join(line.split()[:2]) for line in self._written()]
 
     def begun(self) -> Counter[str]:
         """Return how often each job's code began."""
         return Counter(line.split()[1] for line in self.lines if line.startswith("begin"))
+
+    def process_of(self, job_id: str) -> int:
+        """Return the process in which a job's code began last."""
+        words = [line.split() for line in self._written()]
+        return [int(pid) for what, job, pid in words if (what, job) == ("begin", job_id)][-1]
+
+    def _written(self) -> list[str]:
+        return self.journal.read_text().splitlines() if self.journal.exists() else []
 
     def field(self, job_id: str, name: str) -> str | None:
         value = self.store.run(views.job_field(self.keys, job_id, name))
@@ -359,6 +407,11 @@ class Life:
         wanted = {state} if state else {str(ended) for ended in ENDED}
         wait_until(lambda: {self.state(job_id) for job_id in job_ids} <= wanted, within=within)
 
+    def value(self, job_id: str) -> Any:
+        """Return what a job's hash has as its result, None without one."""
+        stored = self.store.run(views.job_field(self.keys, job_id, "result"))
+        return stored and pickle.loads(stored)
+
     def leases(self) -> int:
         return int(self.client.zcard(self.keys.lease("q")))
 
@@ -367,6 +420,11 @@ class Life:
 
     def audit(self) -> list[str]:
         return audit(self.client, self.keys)
+
+    def assert_clean(self) -> None:
+        """Check that every job is in one place, and that nobody holds any."""
+        assert self.leases() == 0, self.logs()
+        assert self.audit() == [], self.logs()
 
 
 # The auditor

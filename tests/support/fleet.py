@@ -15,7 +15,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from workhorse.wire.payload import Call, PickleSerializer, describe, encode_call
 from workhorse.wire.records import JobRecord, ResultRecord
 from workhorse.worker import logs
 from workhorse.worker.options import WorkerOptions
+from workhorse.worker.runner import ServerAt
 from workhorse.worker.supervisor import Supervisor
 
 KEYS = Keys()
@@ -50,7 +50,7 @@ def supervise(told: dict[str, Any]) -> int:
     logs.set_up(told.pop("log_format"))
     processes, path = told.pop("processes"), told.pop("socket")
     options = WorkerOptions(
-        connect=partial(connect, path), paths=(str(ROOT),), **{**told, "queues": ("q",)}
+        connect=ServerAt(f"unix://{path}"), paths=(str(ROOT),), **{**told, "queues": ("q",)}
     )
     return Supervisor(options, processes).run()
 

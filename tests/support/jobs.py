@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import faulthandler
+import importlib
 import multiprocessing
 import os
 import signal
@@ -145,3 +146,13 @@ def use_a_pool() -> list[int]:
     """Leave a pool by its context: that sends SIGTERM to its processes and waits for them."""
     with multiprocessing.get_context("fork").Pool(2) as pool:
         return pool.map(abs, [-1, -2])
+
+
+def has_imported(module: str) -> bool:
+    """Return whether *module* was imported before."""
+    return module in sys.modules
+
+
+def import_module(module: str) -> None:
+    """Import *module*."""
+    importlib.import_module(module)

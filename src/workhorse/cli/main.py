@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "enqueue": "Put a call of a function on a queue.",
     "info": "Show queues and workers.",
     "server": "Start, stop or look at the embedded server.",
+    "doctor": "Say what is not as it should be.",
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from workhorse.cli.options import choose, path_option, serializer_option, url_op
 from workhorse.core import settings
 from workhorse.core.errors import InvalidNameError
 from workhorse.core.ids import check_queue_name
-from workhorse.store.connections import connect, redacted
+from workhorse.store.connections import redacted
 from workhorse.wire.payload import choose_serializer
 from workhorse.worker import logs
 from workhorse.worker.options import WorkerOptions
+from workhorse.worker.runner import ServerAt
 from workhorse.worker.supervisor import Supervisor
 
 
@@ -136,7 +136,7 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
     if given["pid_file"]:
         given["pid_file"].write_text(f"{os.getpid()}\n")
     options = WorkerOptions(
-        connect=partial(connect, choice.url, for_worker=True),
+        connect=ServerAt(choice.url),
         queues=names,
         keys=default_keys(),
         serializer=choose_serializer(given["serializer"]),

@@ -67,7 +67,7 @@ def woken_by_signals() -> Generator[int]:
     for end in (wakeup, ring):
         os.set_blocking(end, False)
     before = signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
-    handler = signal.signal(signal.SIGCHLD, _take_note)
+    handler = signal.signal(signal.SIGCHLD, take_note)
     try:
         yield wakeup
     finally:
@@ -77,8 +77,8 @@ def woken_by_signals() -> Generator[int]:
         os.close(ring)
 
 
-def _take_note(signum: int, frame: object) -> None:
-    """Exist: without a handler, SIGCHLD would not wake anybody."""
+def take_note(signum: int, frame: object) -> None:
+    """Handle SIGCHLD by being there: without a handler it would not wake anybody."""
     del signum, frame
 
 

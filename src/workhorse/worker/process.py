@@ -81,16 +81,26 @@ def _work(options: WorkerOptions, ledger: Ledger) -> None:
     sys.path[:0] = [path for path in options.paths if path not in sys.path]
     runner.own_the_alarm()
     shutdown = Shutdown(patient=True)
-    inline = options.isolation == "inline"
-    executor: Executor = InlineExecutor() if inline else ForkExecutor(
-        ledger.note_child, (options.connect, options.serializer)
-    )
+    executor = executor_for(options, ledger)
     with shutdown.on_signals():
         let_signals_come()
         store = Store(options.connect())
         Loop(options, store, ledger, executor, shutdown, watched=True).run()
         executor.close()
     ledger.leave()
+
+
+def executor_for(options: WorkerOptions, ledger: Ledger) -> Executor:
+    """Return the executor that *options* ask for.
+
+    A worker that was told its server by URL, as the command line's are, shares nothing with
+    its jobs, which a lean fork needs.
+    """
+    if options.isolation == "inline":
+        return InlineExecutor()
+    if isinstance(options.connect, runner.ServerAt):
+        return ForkExecutor(ledger.note_child, lean=True)
+    return ForkExecutor(ledger.note_child, shared=(options.connect, options.serializer))
 
 
 def _flush() -> None:

@@ -15,17 +15,20 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import CoroutineType, FrameType, TracebackType
-from typing import Any, Final, NamedTuple, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self, cast
 
 from workhorse.core.errors import DeserializationError, JobTimeoutException
 from workhorse.core.outcomes import AskedRetry, Crashed, Outcome, Raised, Returned, TimedOut
 from workhorse.core.retry import Retry
 from workhorse.core.settings import JOB_TIMEOUT
-from workhorse.store.drivers import Client
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer, decode_call
 from workhorse.wire.records import Claimed
+
+if TYPE_CHECKING:
+    from workhorse.store.drivers import Client
 
 # What signal.getsignal wraps, without making an enum of its answer; it is called twice a job.
 _getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
@@ -35,6 +38,23 @@ LONGEST_TRACEBACK: Final = 64_000
 
 UNSERIALIZABLE: Final = "Unserializable return value"
 """RQ's stand-in for a result that can't be stored: the job did finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAt:
+    """Opens connections to the server at a URL.
+
+    Importing the client library takes longer than most jobs: it is imported by the first job
+    in a process that talks to the server itself.
+    """
+
+    url: str
+
+    def __call__(self) -> Client:
+        """Return a new client, for a worker's use."""
+        from workhorse.store.connections import connect  # noqa: PLC0415 - see above
+
+        return connect(self.url, for_worker=True)
 
 
 class Running(NamedTuple):

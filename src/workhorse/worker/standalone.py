@@ -21,8 +21,6 @@ from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.sweep import Sweep
-from workhorse.worker.executors.fork import ForkExecutor
-from workhorse.worker.executors.inline import InlineExecutor
 from workhorse.worker.executors.protocol import Executor
 from workhorse.worker.ledger import Ledger
 from workhorse.worker.lifecycle import Shutdown
@@ -31,6 +29,7 @@ from workhorse.worker.loop import Loop
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.patience import backoff, tell
 from workhorse.worker.presence import Member, Presence
+from workhorse.worker.process import executor_for
 
 
 class Upkeep:
@@ -95,8 +94,7 @@ def work(options: WorkerOptions, shutdown: Shutdown) -> int:
     store = Store(options.connect())
     ledger = Ledger()
     inline = options.isolation == "inline"
-    shared = (options.connect, options.serializer)
-    executor: Executor = InlineExecutor() if inline else ForkExecutor(shared=shared)
+    executor = executor_for(options, ledger)
     upkeep = Upkeep(options, store, ledger, executor)
     loop = Loop(options, store, ledger, executor, shutdown, tick=upkeep.tick, whole_run=inline)
     in_main = threading.current_thread() is threading.main_thread()

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 import select
 import signal
 import socket
-import struct
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, cast
+from typing import Final, cast
 
-from workhorse.core.outcomes import Crashed, Outcome, Returned, Stopped, TimedOut
-from workhorse.worker.executors.forker import Forker, ForkerGoneError, flush
+from workhorse.core.outcomes import Crashed, Outcome, Stopped, TimedOut
+from workhorse.worker.executors.child import HELLO, LENGTH, NOTHING, pickled, received
+from workhorse.worker.executors.forker import Forker, ForkerGoneError
 from workhorse.worker.executors.protocol import Ended, Run
 from workhorse.worker.lifecycle import describe_exit
 
 _LOOK_EVERY: Final = 0.25
-"""Seconds between two looks at a child that says nothing: a grandchild may hold its channel open."""
+"""Seconds between two looks at a silent child: a grandchild may hold its channel open."""
 _MAY_LINGER: Final = 1.0
 """Seconds that a child has to end after its answer."""
 _TRIES: Final = 3
 """Children that may die before they take a job, one after another."""
-_NOTHING: Final = Returned(None)
-"""What most jobs return; said by an empty answer."""
-_LENGTH: Final = struct.Struct("<Q")
-_HELLO: Final = struct.Struct("<I")
 
 
 def _nobody(pid: int) -> None:
@@ -38,15 +33,22 @@ def _nobody(pid: int) -> None:
 class ForkExecutor:
     """Runs one job at a time, each in a child of a process that forks ahead of time.
 
-    *on_child* is told, in the child, the process group of each job before any of its code
-    runs. A run is pickled for its child, except for the objects in *shared*, which both have.
+    *on_child* is told the process group of each job before any of its code runs. That process
+    is a fork of this one, so that children have what this one has imported; a run is pickled
+    for them, except for the objects in *shared*, which both have. A *lean* one begins
+    anew, and so forks in a fraction of the time; it shares nothing.
     """
 
     def __init__(
-        self, on_child: Callable[[int], None] = _nobody, shared: Sequence[object] = ()
+        self,
+        on_child: Callable[[int], None] = _nobody,
+        *,
+        shared: Sequence[object] = (),
+        lean: bool = False,
     ) -> None:
         self._on_child = on_child
-        self._shared = shared
+        self._shared = () if lean else shared
+        self._lean = lean
         self._forker: Forker | None = None
         self._child: _Child | None = None
         self._leaving: _Child | None = None
@@ -56,18 +58,24 @@ class ForkExecutor:
         return 0 if self._child else 1
 
     def start(self, execution_id: str, run: Run, *, kill_after: float | None) -> None:
-        work = self._pickled(run)
+        work = pickled(run, self._shared)
         for left in reversed(range(_TRIES)):
             try:
-                self._forker = self._forker or Forker(self._serve)
-                self._child = _Child(execution_id, self._forker, work, kill_after)
-                return
+                self._forker = self._forker or self._begin()
+                self._child = _Child(execution_id, self._forker, kill_after)
+                break
             except ForkerGoneError:
                 if self._forker:
                     self._forker.close()
                 self._forker = None
                 if not left:
                     raise
+        if self._child:
+            self._on_child(self._child.pid)
+            self._child.begin(work)
+
+    def _begin(self) -> Forker:
+        return Forker.lean() if self._lean else Forker.forked(self._shared)
 
     def stop(self, execution_id: str) -> None:
         if self._child and self._child.execution_id == execution_id:
@@ -98,60 +106,11 @@ class ForkExecutor:
             self._forker.close()
             self._forker = None
 
-    def _pickled(self, run: Run) -> bytes:
-        buffer = io.BytesIO()
-        _Pickler(buffer, self._shared).dump(run)
-        return buffer.getvalue()
-
-    def _serve(self, channel: socket.socket) -> None:
-        """Be the child: take the run, run it, answer."""
-        self._on_child(os.getpid())
-        channel.sendall(_HELLO.pack(os.getpid()))
-        (length,) = _LENGTH.unpack(_received(channel, _LENGTH.size))
-        work = io.BytesIO(_received(channel, length))
-        run: Run = _Unpickler(work, self._shared).load()
-        outcome = run()
-        said = b"" if outcome == _NOTHING else pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
-        flush()
-        channel.sendall(_LENGTH.pack(len(said)) + said)
-
-
-class _Pickler(pickle.Pickler):
-    """Writes a shared object as its place among them."""
-
-    def __init__(self, file: io.BytesIO, shared: Sequence[object]) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self._places = {id(thing): place for place, thing in enumerate(shared)}
-
-    def persistent_id(self, obj: object) -> int | None:
-        return self._places.get(id(obj))
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, shared: Sequence[object]) -> None:
-        super().__init__(file)
-        self._shared = shared
-
-    def persistent_load(self, pid: Any) -> object:
-        return self._shared[pid]
-
-
-def _received(channel: socket.socket, length: int) -> bytes:
-    data = bytearray()
-    while len(data) < length:
-        chunk = channel.recv(min(length - len(data), 1 << 20))
-        if not chunk:
-            raise EOFError("the worker is gone")
-        data += chunk
-    return bytes(data)
-
 
 class _Child:
     """One job's process, in a process group of its own."""
 
-    def __init__(
-        self, execution_id: str, forker: Forker, work: bytes, kill_after: float | None
-    ) -> None:
+    def __init__(self, execution_id: str, forker: Forker, kill_after: float | None) -> None:
         self.execution_id = execution_id
         self._forker = forker
         self._kill_after = kill_after
@@ -160,22 +119,28 @@ class _Child:
         self._is_mute = False
         self._said = bytearray()
         self._channel, theirs = socket.socketpair()
-        with theirs:
-            forker.hand_over(theirs)
-        self._pid = self._greeted()
+        try:
+            with theirs:
+                forker.hand_over(theirs)
+            self.pid = self._greeted()
+        except ForkerGoneError:
+            self._channel.close()
+            raise
         self.started_at = time.monotonic()
-        with suppress(OSError):  # it died already; what it left is found by `wait`
-            self._channel.sendall(_LENGTH.pack(len(work)) + work)
-        self._channel.setblocking(False)
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
+
+    def begin(self, work: bytes) -> None:
+        """Have it run *work*."""
+        with suppress(OSError):  # it died already: `wait` finds out
+            self._channel.sendall(LENGTH.pack(len(work)) + work)
+        self._channel.settimeout(0)
 
     def _greeted(self) -> int:
         """Return the child's process, once it has taken the channel. Raises ForkerGoneError."""
         try:
-            pid: int = _HELLO.unpack(_received(self._channel, _HELLO.size))[0]
+            pid: int = HELLO.unpack(received(self._channel, HELLO.size))[0]
         except (EOFError, OSError) as error:
-            self._channel.close()
             raise ForkerGoneError("no child took the job") from error
         return pid
 
@@ -210,7 +175,7 @@ class _Child:
         if not self._has_ended(within=_MAY_LINGER):
             self._kill_group()
             self._has_ended(within=_MAY_LINGER)
-        self._forker.forget(self._pid)
+        self._forker.forget(self.pid)
 
     def _until_limit(self) -> float:
         if self._kill_after is None or self._killed_as:
@@ -242,17 +207,17 @@ class _Child:
             return b""
 
     def _is_complete(self) -> bool:
-        head = _LENGTH.size
+        head = LENGTH.size
         return len(self._said) >= head and (
-            len(self._said) == head + _LENGTH.unpack_from(self._said)[0]
+            len(self._said) == head + LENGTH.unpack_from(self._said)[0]
         )
 
     def _hear(self) -> Outcome:
         self._channel.close()
         self._answered_at = time.monotonic()
         try:
-            said = memoryview(self._said)[_LENGTH.size :]
-            return cast("Outcome", pickle.loads(said)) if said else _NOTHING
+            said = memoryview(self._said)[LENGTH.size :]
+            return cast("Outcome", pickle.loads(said)) if said else NOTHING
         except Exception as error:  # noqa: BLE001 - the job may have written to our channel
             return Crashed(f"its process answered what can't be read: {error}")
 
@@ -260,12 +225,12 @@ class _Child:
         """Return how it ended without an answer, and end what it started, too."""
         self._channel.close()
         self._kill_group()
-        status = self._forker.status_of(self._pid)
+        status = self._forker.status_of(self.pid)
         return self._killed_as or Crashed(describe_exit(status or 0))
 
     def _has_ended(self, within: float = 0.0) -> bool:
-        return self._forker.status_of(self._pid, within=within) is not None
+        return self._forker.status_of(self.pid, within=within) is not None
 
     def _kill_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
+            os.killpg(self.pid, signal.SIGKILL)
