@@ -128,7 +128,8 @@ def test_a_worker_that_never_registered_leaves_nothing_when_it_ends(every_life: 
 def test_a_worker_says_what_it_does(every_life: Life) -> None:
     keys = every_life.keys
     every_life.store.run(workers.register(keys, "w", QUEUES, describe(), ttl=60))
-    every_life.store.run(workers.set_state(keys, "w", "busy"))
+    busy = ["state", "busy"]
+    every_life.store.run(workers.register(keys, "w", QUEUES, busy, ttl=60))
     assert look(every_life, views.worker(keys, "w")).state == "busy"
 
 

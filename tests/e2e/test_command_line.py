@@ -212,3 +212,40 @@ def test_every_command_has_help(words: list[str]) -> None:
 
     assert done.returncode == 0
     assert "Usage: workhorse" in done.stdout
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_worker_is_shown_as_busy_and_as_idle_again(folder: Path, client: redis.Redis) -> None:
+    (folder / "slow.py").write_text(
+        "import time, pathlib\n\n\ndef wait():\n"
+        "    while not pathlib.Path('go').exists():\n        time.sleep(0.01)\n"
+    )
+    enqueued("slow.wait")
+    with subprocess.Popen([str(WORKHORSE), "worker", "--name", "w", "-q"]) as worker:
+        wait_until(lambda: client.hget("rq:worker:w", "state") == b"busy")
+        (folder / "go").touch()
+        wait_until(lambda: client.hget("rq:worker:w", "state") == b"idle")
+        assert client.hget("rq:worker:w", "successful_job_count") == b"1"
+        worker.terminate()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_burst_that_is_over_at_once_is_counted_in_full(client: redis.Redis) -> None:
+    ids = [enqueued("tasks.add", ":1") for _ in range(3)]
+
+    run("worker", "--burst", "--name", "w")
+
+    assert client.hget("rq:worker:w", "successful_job_count") == str(len(ids)).encode()
+
+
+@pytest.mark.usefixtures("folder")
+def test_options_of_rqs_client_that_are_not_heeded_are_told(client: redis.Redis) -> None:
+    job_id = enqueued("tasks.add", ":1")
+    client.hdel(f"rq:job:{job_id}", "result_in")  # as RQ's client writes it
+    client.hset(f"rq:job:{job_id}", "repeats_left", 3)
+
+    done = run("worker", "--burst")
+
+    assert f"RQ's client gave job {job_id} what this version does not heed: repeats_left" in (
+        done.stdout
+    )

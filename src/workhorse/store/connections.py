@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
+from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.retry import Retry
 
 from workhorse.core.errors import WorkhorseError
@@ -38,6 +38,8 @@ _OF_BOTH_LIBRARIES = (
     "ssl_cert_reqs", "ssl_ca_certs", "ssl_ca_data", "ssl_ca_path", "ssl_check_hostname",
     "ssl_password", "ssl_min_version", "ssl_ciphers",
 )  # fmt: skip
+
+_PLAIN_POOLS = ("ConnectionPool", "BlockingConnectionPool")
 
 LOOK_FOR = 0.2  # seconds that a local server has to answer in
 CONNECT_WITHIN = 5.0  # seconds
@@ -229,7 +231,7 @@ def separate(client: Any) -> Any:
     as it is. For a client of valkey-py it is one of redis-py's, whose errors the worker knows.
     """
     pool = client.connection_pool
-    if type(pool).__name__ not in ("ConnectionPool", "BlockingConnectionPool"):
+    if type(pool).__name__ not in _PLAIN_POOLS:
         return client
     settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
@@ -242,3 +244,16 @@ def separate(client: Any) -> Any:
         )
     copied = type(pool)(connection_class=connection_class, **settings)
     return type(client)(connection_pool=copied)
+
+
+def that_tries_again(client: Any) -> Any:
+    """Return *client*, made for a worker and not yet connected, for the code of jobs.
+
+    A lost connection must not fail a job: what we send for it may be sent twice, and its own
+    commands are sent again as redis-py's clients do by themselves.
+    """
+    pool = client.connection_pool
+    if type(pool).__name__ in _PLAIN_POOLS:  # another may be the user's own
+        pool.connection_kwargs["retry_on_error"] = [redis.ConnectionError, redis.TimeoutError]
+        client.set_retry(Retry(FullJitterBackoff(cap=1, base=0.01), 10))
+    return client

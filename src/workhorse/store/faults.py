@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeAlias
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
     BusyLoadingError,
@@ -30,6 +31,7 @@ ServerError: TypeAlias = RedisError
 _PASSING_KINDS: Final = (  # redis-py takes the word off their text
     RedisConnectionError, RedisTimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError,
     MasterDownError, ClusterDownError, TryAgainError,
+    AskError,  # and MovedError, which is one
 )  # fmt: skip
 _PASSING: Final = (
     "LOADING", "READONLY", "NOREPLICAS", "UNBLOCKED", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",

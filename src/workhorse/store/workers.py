@@ -53,8 +53,3 @@ def await_bell(keys: Keys, queues: Sequence[str], *, seconds: float) -> Call[boo
 def await_end(keys: Keys, job_id: str, *, seconds: float) -> Call[bool]:
     """Wait for the token that ``jobs.wait`` asked for, *seconds* at most; True if it came."""
     return command("BLPOP", keys.ended(job_id), seconds, parse=bool)
-
-
-def set_state(keys: Keys, worker: str, state: str) -> Call[None]:
-    """Note what *worker* does now, for those who look: RQ's started, busy, idle or suspended."""
-    return command("HSET", keys.worker(worker), "state", state, parse=as_it_is)

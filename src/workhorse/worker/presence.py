@@ -23,6 +23,13 @@ class Member:
     ledger: Ledger
     held: list[jobs.Execution] = field(default_factory=list[jobs.Execution])
     """What was extended last."""
+    shown: str = ""
+    """What it was said to do last: busy or idle."""
+
+    @property
+    def state(self) -> str:
+        """What it does now."""
+        return "busy" if self.ledger.is_busy() else "idle"
 
 
 def local_address() -> str:
@@ -44,6 +51,7 @@ class Presence:
     def register(self, member: Member) -> Call[bool]:
         """Return the call that shows *member* to everybody."""
         options = self._options
+        member.shown = member.state
         fields = workers.describe_worker(
             queues=options.queues,
             pid=member.pid,
@@ -51,7 +59,7 @@ class Presence:
             ip_address=self._address,
             version=__version__,
             python_version=self._host.python_version,
-            state="busy" if member.ledger.is_busy() else "idle",
+            state=member.shown,
         )
         ttl = options.worker_ttl + 60  # as RQ
         return workers.register(options.keys, member.name, options.queues, fields, ttl=ttl)

@@ -28,6 +28,7 @@ from workhorse.worker.lifecycle import (
 from workhorse.worker.logs import LOG, say
 from workhorse.worker.loop import Loop
 from workhorse.worker.options import WorkerOptions
+from workhorse.worker.presence import Member, Presence
 
 
 def spawn(
@@ -85,6 +86,8 @@ def _work(options: WorkerOptions, ledger: Ledger) -> None:
     with shutdown.on_signals():
         let_signals_come()
         store = Store(options.connect())
+        with suppress(ServerError):  # else the supervisor shows it, once the server is back
+            store.run(Presence(options).register(Member(options.name, os.getpid(), ledger)))
         Loop(options, store, ledger, executor, shutdown, watched=True).run()
         executor.close()
     ledger.leave()

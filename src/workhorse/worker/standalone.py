@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from contextlib import nullcontext, suppress
-from typing import Any
+from typing import Any, Final
 
 from workhorse.core.settings import REGISTER_EVERY
 from workhorse.store.calls import Call
@@ -31,6 +31,9 @@ from workhorse.worker.patience import backoff, tell
 from workhorse.worker.presence import Member, Presence
 from workhorse.worker.process import executor_for
 
+_SHOW_EVERY: Final = 1.0
+"""Seconds after which it is told again that the worker became busy or idle."""
+
 
 class Upkeep:
     """What a supervisor would do for its worker, done by the worker between other things."""
@@ -43,7 +46,7 @@ class Upkeep:
         self._executor = executor
         self._member = Member(options.name, os.getpid(), ledger)
         self._presence = Presence(options)
-        self._kept_at = self._not_before = float("-inf")
+        self._kept_at = self._shown_at = self._not_before = float("-inf")
         duties = (
             Forward(store, options.keys),
             Recover(store, options.keys, every=min(5.0, options.lease / 2)),
@@ -59,7 +62,10 @@ class Upkeep:
         try:
             if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
                 self._keep()
-                self._kept_at = now
+                self._kept_at = self._shown_at = now
+            elif self._member.shown != self._member.state and now - self._shown_at >= _SHOW_EVERY:
+                self._store.run(self._presence.register(self._member))
+                self._shown_at = now
             for duty in self._timetable.due(now):
                 for line in duty.run_once(now).lines:
                     say(duty.name, line, level=logging.WARNING)

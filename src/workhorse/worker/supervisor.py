@@ -39,6 +39,8 @@ from workhorse.worker.process import spawn
 
 _IDLE_TICK: Final = 0.1
 _BUSY_TICK: Final = BATCH_SECONDS
+_SHOW_EVERY: Final = 1.0
+"""Seconds between two looks at whether a worker became busy or idle."""
 _STALLED: Final = 2.0
 """Seconds in which a worker between two jobs makes no step: it is stopped, or its log is."""
 _FORK_SPARE: Final = 5.0
@@ -80,7 +82,7 @@ class Supervisor:
         self._processes: dict[int, _Process] = {}
         self._vacancies: list[_Vacancy] = []
         self._deaths: dict[str, int] = {}
-        self._kept_at = 0.0
+        self._kept_at = self._shown_at = 0.0
         self._stop_told = 0
         self._stopping_since = 0.0
         self._in_order = True
@@ -322,12 +324,21 @@ class Supervisor:
         try:
             if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
                 self._keep()
-                self._kept_at = now
+                self._kept_at = self._shown_at = now
                 self._outbox.note_answer()
+            elif now - self._shown_at >= _SHOW_EVERY:
+                self._shown_at = now
+                self._show()
             for duty in self._timetable.due(now):
                 self._do(duty, now)
         except ServerError as error:
             self._outbox.hold_off(error, now)
+
+    def _show(self) -> None:
+        """Show the workers that do something else than what was shown last."""
+        members = [process.member for process in self._processes.values()]
+        changed = [member for member in members if member.shown != member.state]
+        self._store.run_many([self._presence.register(member) for member in changed])
 
     def _do(self, duty: Duty, now: float) -> None:
         try:

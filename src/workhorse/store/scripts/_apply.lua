@@ -28,7 +28,8 @@ local function apply(item, worker, known, sent_at)
   local job = job_key(item.job_id)
   local waiters = tonumber(known.waiters or 0)
   local began, ended = now - (sent_at - item.started_at), now - (sent_at - item.ended_at)
-  if item.to == 'finished' and tonumber(item.ttl) == 0 then
+  local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
+  if is_over and tonumber(item.ttl) == 0 then
     redis.call('DEL', job, results_key(item.job_id))
     redis.call('SET', tombstone_key(item.job_id), item.execution_id .. ':' .. (known.token or ''), 'EX', 60)
   else

@@ -1,14 +1,15 @@
 --! Take up to `limit` jobs off the front of a queue: delete them, or cancel those that are to be kept.
---! keys: queues, bell, results, dependents, dependencies
+--! keys: queues, bell, results, dependents, dependencies, tombstone
 --! events: cancel, release
 --! args: queue, limit, keep, forget
 --! include: _clock, _push, _end_execution, _apply, _withdraw
---! returns: how many were taken. Once none is left, a queue that is to be forgotten is
+--! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run or
+--!   are scheduled: forward and recover look at known queues
 local taken = 0
 for _ = 1, tonumber(limit) do
   local id = redis.call('LPOP', queue_key(queue))
   if not id then
-    if forget == '1' then
+    if forget == '1' and redis.call('EXISTS', lease_key(queue), scheduled_key(queue)) == 0 then
       redis.call('SREM', queues_key(), queue_key(queue))
       redis.call('DEL', bell_key(queue))
     end
@@ -27,6 +28,7 @@ for _ = 1, tonumber(limit) do
       redis.call('ZADD', canceled_key(queue), score(now), id)
     else
       redis.call('DEL', job, results_key(id), dependents_key(id), dependencies_key(id))
+      redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
     end
   end
 end

@@ -15,6 +15,17 @@ local function held_by_other(item, execution_id)
   return redis.call('ZCOUNT', executions_key(item.job_id), score(now), '+inf') > 0
 end
 
+-- A late settle is refused, not answered with 'already'; and nobody knows when the run ended.
+local function mark_recovered(item, started_at, token)
+  local job = job_key(item.job_id)
+  if redis.call('EXISTS', job) == 0 then  -- a failure that is not kept
+    redis.call('SET', tombstone_key(item.job_id), ':' .. token, 'EX', 60)
+    return
+  end
+  redis.call('HSET', job, 'started_at', started_at)
+  redis.call('HDEL', job, 'execution_id')
+end
+
 local function recover(item)
   local member = lease_member(item.job_id, item.execution_id)
   local lapses = redis.call('ZSCORE', lease_key(item.queue), member)
@@ -33,8 +44,7 @@ local function recover(item)
   end
   if after('recover', known[1], item.to) then
     apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
-    redis.call('HSET', job_key(item.job_id), 'started_at', known[6] or '')  -- nobody knows when it ended
-    redis.call('HDEL', job_key(item.job_id), 'execution_id')  -- a late settle is refused, not answered with 'already'
+    mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'
   end
   -- An RQ worker that died between its two steps of starting a job leaves it queued in no list (rq3.md, L4).
