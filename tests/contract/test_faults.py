@@ -32,6 +32,8 @@ def error_for(client: redis.Redis, reply: str) -> redis.RedisError:
         "MASTERDOWN Link with MASTER is down",
         "CLUSTERDOWN The cluster is down",
         "TRYAGAIN Multiple keys request during rehashing of slot",
+        "MOVED 3999 127.0.0.1:6381",
+        "ASK 3999 127.0.0.1:6381",
     ],
     ids=lambda reply: reply.split()[0],
 )

@@ -90,10 +90,9 @@ def test_a_failure_with_a_negative_failure_ttl_is_kept_for_ever_as_rq_writes_it(
     assert every_life.members("rq:failed:q") == ["j"]
 
 
-def test_a_failure_with_failure_ttl_0_is_gone_after_a_sweep(every_life: Life) -> None:
+def test_a_failure_with_failure_ttl_0_is_gone(every_life: Life) -> None:
     every_life.settle(every_life.start(failure_ttl=0), Raised("boom"))
-    every_life.store.run(jobs.sweep(every_life.keys, ["q"]))
-    every_life.client.delete("rq:bell:q", "rq:worker:w:claim")
+    every_life.client.delete("rq:bell:q", "rq:worker:w:claim", "rq:gone:j")
     assert set(every_life.dump()) == {"rq:queues"}
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from workhorse.core.settings import KEY_PREFIX
 
@@ -18,6 +20,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
     {
         "queues": "queues",  # set of queue keys
         "queue": "queue:<queue>",  # list of job ids, taken from the left
+        "intermediate": "queue:<queue>:intermediate",  # what an RQ worker is about to start
         "bell": "bell:<queue>",  # + list of at most one token, wakes one idle worker
         "job": "job:<job>",  # hash
         "dependents": "job:<job>:dependents",
@@ -44,7 +47,63 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+FOREIGN: Mapping[str, str] = MappingProxyType(
+    {
+        "first_seen": "queue:<queue>:intermediate:first_seen:<job>",
+        "scheduler": "scheduler:<scheduler>",
+        "scheduler_lock": "scheduler-lock:<queue>",
+        "clean_registries": "clean_registries:<queue>",
+        "clean_groups": "clean_groups",
+        "groups": "groups",
+        "group": "group:<group>",
+        "limits": "rl-keys",
+        "limit": "rl:<limit>",
+        "allowed": "rl:<limit>:allowed",
+        "cron_schedulers": "cron_schedulers",
+        "cron_scheduler": "cron_scheduler:<scheduler>",
+        "cron_jobs": "cron_jobs",
+        "cron_job": "cron_job:<name>:jobs",
+    }
+)
+"""Keys that RQ's processes make and we only recognize."""
+
 PLACEHOLDER = re.compile(r"<(\w+)>")
+
+
+class KeyName(NamedTuple):
+    """What a key says it is: its template's name, and what stands in the placeholders."""
+
+    template: str
+    parts: Mapping[str, str]
+
+
+@cache
+def _forms() -> list[tuple[str, re.Pattern[str]]]:
+    """Return how each key is recognized, those with the most fixed text first.
+
+    An execution's id has no colon; RQ 2 let jobs, and lets all else, be named with them.
+    """
+
+    def part(hole: re.Match[str]) -> str:
+        return f"(?P<{hole[1]}>{'[^:]+' if hole[1] == 'execution' else '.+'})"
+
+    named = sorted(
+        (*TEMPLATES.items(), *FOREIGN.items()), key=lambda item: -len(PLACEHOLDER.sub("", item[1]))
+    )
+    return [
+        (name, re.compile(PLACEHOLDER.sub(part, re.escape(template)), re.DOTALL))
+        for name, template in named
+    ]
+
+
+def split_lease(member: bytes) -> tuple[bytes, bytes]:
+    """Return the job and the execution of an entry among the leases.
+
+    >>> split_lease(b"7:e1"), split_lease(b"7")
+    ((b'7', b'e1'), (b'7', b''))
+    """
+    job_id, colon, execution = member.rpartition(b":")
+    return (job_id, execution) if colon else (execution, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +148,10 @@ class Keys:
         """Return the sorted set of the jobs of *queue* in the registry *name*."""
         return self._fill(name, queue)
 
+    def place(self, kind: str, name: str) -> str:
+        """Return the key of *kind* in which jobs of the queue, or limit, *name* are."""
+        return self._fill("lease" if kind == "lapsed" else kind, name)
+
     def workers(self, queue: str | None = None) -> str:
         return self._fill("workers_of", queue) if queue else f"{self.prefix}:workers"
 
@@ -108,6 +171,24 @@ class Keys:
     def worker_name(self, worker_key: str) -> str:
         """Return the name of the worker that *worker_key* belongs to."""
         return worker_key[len(self._fill("worker", "")) :]
+
+    def pattern(self) -> str:
+        """Return what SCAN matches to find every key of ours."""
+        return re.sub(r"([*?\[\]\\^])", r"\\\1", self.prefix) + ":*"
+
+    def read(self, key: str) -> KeyName | None:
+        """Return what *key* is; None for one that neither we nor RQ make.
+
+        >>> Keys().read("rq:job:7:dependents")
+        KeyName(template='dependents', parts={'job': '7'})
+        """
+        name = key.removeprefix(f"{self.prefix}:")
+        if name == key:
+            return None
+        for template, form in _forms():
+            if found := form.fullmatch(name):
+                return KeyName(template, found.groupdict())
+        return None
 
     def _fill(self, template: str, name: str) -> str:
         head, _, rest = TEMPLATES[template].partition("<")

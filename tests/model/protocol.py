@@ -1,0 +1,663 @@
+"""Our delivery protocol, small enough to look at every state that it can reach.
+
+Each script is one step: the server is atomic. Between two steps anything may happen that
+``Budget`` allows: a reply is lost and its call sent again, a worker or a whole machine dies, a
+lease lapses though its holder lives, a person cancels, requeues or deletes. ``search`` goes
+through all orders of events and checks each step, and at the end that no state is a dead end.
+
+A change of the protocol lands here first. ``Flaw`` names what our scripts and processes must
+not do; with any one of them the search must find a violation, or the model is blind to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+MAX_STARTS = 2
+"""Small, so that the end of it is near."""
+
+
+class Flaw(Enum):
+    """A single mistake, each one that a queue was seen to make."""
+
+    NO_FENCE = auto()
+    """settle asks for no lease."""
+    SETTLE_NOT_IDEMPOTENT = auto()
+    """A settle that is sent again is applied again."""
+    CLAIM_NOT_IDEMPOTENT = auto()
+    """A claim that is sent again takes other jobs; what the first took waits for its lease."""
+    CLAIM_WITHOUT_LEASE = auto()
+    """claim pops the job, and the worker alone knows that it has it."""
+    PICK_UP_WITHOUT_MEMO = auto()
+    """The supervisor does not ask what a dead worker's last claim took."""
+    PICK_UP_CHARGES_UNRUN = auto()
+    """Jobs of a dead worker that were not entered are judged as lost."""
+    PICK_UP_RERUNS_ENDED = auto()
+    """Jobs of a dead worker that had ended are judged as lost."""
+    RECOVER_UNGUARDED = auto()
+    """recover acts on what was lapsed when it looked."""
+    RELEASE_UNGUARDED = auto()
+    """release asks for no lease."""
+    ENQUEUE_NOT_RECOGNISED = auto()
+    """An enqueue that is sent again is another job."""
+    DELETE_FORGETS_TOKEN = auto()
+    """Nothing remembers that a deleted job's enqueue was carried out."""
+    EXTEND_REVIVES = auto()
+    """extend writes the lease and the hash, whether or not they are there."""
+    STARTS_NOT_COUNTED = auto()
+    """A lost run is free."""
+    RUNS_WHAT_WAS_TAKEN_BACK = auto()
+    """The worker enters a job that its supervisor gave back to the queue."""
+    CANCEL_LEAVES_LEASE = auto()
+    """cancel changes the state alone."""
+
+
+class Status(Enum):
+    """What the job's hash says; GONE is deleted, and its token remembered."""
+
+    ABSENT = auto()
+    QUEUED = auto()
+    STARTED = auto()
+    FINISHED = auto()
+    FAILED = auto()
+    CANCELED = auto()
+    GONE = auto()
+
+
+ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELED})
+OVER = ENDED | {Status.GONE}
+
+
+class Slot(Enum):
+    """What a ledger says of a job."""
+
+    HELD = auto()
+    TAKEN_BACK = auto()
+    ENTERED = auto()
+    SUCCEEDED = auto()
+    RAISED = auto()
+
+
+class Job(NamedTuple):
+    """A job on the server, and what a witness saw of it."""
+
+    status: Status = Status.ABSENT
+    execution: int = 0
+    starts: int = 0
+    retries: int = 0
+    # The witness: since the enqueue, or the last requeue
+    since: int = 0
+    """The first execution that counts."""
+    commits: int = 0
+    entered: frozenset[int] = frozenset()
+    outcomes: frozenset[int] = frozenset()
+    """Executions whose code ended."""
+    released: frozenset[int] = frozenset()
+    excused: int = 0
+    """Times that a start may be charged though nobody saw one: a machine died, a lease lapsed."""
+
+
+class Lease(NamedTuple):
+    """An execution's hold on a job."""
+
+    job: int
+    execution: int
+    worker: int
+    lapsed: bool = False
+
+
+class Entry(NamedTuple):
+    """A line of a ledger."""
+
+    job: int
+    execution: int
+    slot: Slot
+
+
+class Worker(NamedTuple):
+    """A worker process; its ledger outlives it, its machine's death does not."""
+
+    dead: bool = False
+    asking: int = 0
+    """The token of a claim whose reply has not come."""
+    ledger: tuple[Entry, ...] = ()
+
+
+class Memo(NamedTuple):
+    """What the server remembers of a worker's last claim."""
+
+    token: int = 0
+    taken: tuple[Lease, ...] = ()
+
+
+class Producer(Enum):
+    """What a caller of enqueue knows."""
+
+    NEW = auto()
+    UNSURE = auto()
+    DONE = auto()
+
+
+class Budget(NamedTuple):
+    """How much may still go wrong."""
+
+    crashes: int = 0
+    deaths: int = 0
+    """Of machines: worker, supervisor and ledger."""
+    losses: int = 0
+    """Of replies."""
+    lapses: int = 0
+    """Of leases whose holder lives."""
+    people: int = 0
+    """What persons do."""
+    retries: int = 0
+    """Runs that raise and are tried again."""
+
+
+class State(NamedTuple):
+    """All there is, at one moment."""
+
+    queue: tuple[int, ...]
+    jobs: tuple[Job, ...]
+    leases: frozenset[Lease]
+    workers: tuple[Worker, ...]
+    memos: tuple[Memo, ...]
+    producers: tuple[Producer, ...]
+    looked: Lease | None
+    """What recover saw lapsed, and has not acted on yet."""
+    budget: Budget
+    number: int
+    """Of the next execution or token."""
+
+
+Step = tuple[str, State]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How many of each there are."""
+
+    jobs: int
+    workers: int
+    batch: int
+    budget: Budget
+
+
+def begin(setting: Setting) -> State:
+    return State(
+        queue=(),
+        jobs=(Job(retries=setting.budget.retries),) * setting.jobs,
+        leases=frozenset(),
+        workers=(Worker(),) * setting.workers,
+        memos=(Memo(),) * setting.workers,
+        producers=(Producer.NEW,) * setting.jobs,
+        looked=None,
+        budget=setting.budget,
+        number=1,
+    )
+
+
+def put(items: tuple[T, ...], at: int, item: T) -> tuple[T, ...]:
+    """Return *items* with another one in place *at*."""
+    return (*items[:at], item, *items[at + 1 :])
+
+
+def with_job(state: State, at: int, **fields: Any) -> State:
+    return state._replace(jobs=put(state.jobs, at, state.jobs[at]._replace(**fields)))
+
+
+def with_worker(state: State, at: int, **fields: Any) -> State:
+    changed = state.workers[at]._replace(**fields)
+    return state._replace(workers=put(state.workers, at, changed))
+
+
+def without_entry(state: State, at: int, entry: Entry) -> State:
+    rest = tuple(each for each in state.workers[at].ledger if each != entry)
+    return with_worker(state, at, ledger=rest)
+
+
+def with_slot(state: State, at: int, entry: Entry, slot: Slot) -> State:
+    ledger = state.workers[at].ledger
+    place = ledger.index(entry)
+    return with_worker(state, at, ledger=put(ledger, place, entry._replace(slot=slot)))
+
+
+def spend(state: State, kind: str) -> State | None:
+    """Return *state* with one *kind* of misfortune less to come; None if there was none left."""
+    left: int = getattr(state.budget, kind)
+    return state._replace(budget=state.budget._replace(**{kind: left - 1})) if left else None
+
+
+class Server:
+    """The scripts. Each method is one step, and returns what the server is after it."""
+
+    def __init__(self, flaws: frozenset[Flaw]) -> None:
+        self.flaws = flaws
+
+    def enqueue(self, state: State, job: int) -> State:
+        is_known = state.jobs[job].status is not Status.ABSENT
+        if is_known and Flaw.ENQUEUE_NOT_RECOGNISED not in self.flaws:
+            return state
+        if is_known:
+            return state._replace(queue=(*state.queue, job))
+        state = with_job(state, job, status=Status.QUEUED)
+        return state._replace(queue=(*state.queue, job))
+
+    def claim(self, state: State, worker: int, token: int, count: int) -> tuple[State, Memo]:
+        memo = state.memos[worker]
+        if memo.token == token and Flaw.CLAIM_NOT_IDEMPOTENT not in self.flaws:
+            held = {(lease.job, lease.execution) for lease in state.leases}
+            return state, Memo(token, tuple(x for x in memo.taken if (x.job, x.execution) in held))
+        taken: list[Lease] = []
+        for job in state.queue[:count]:
+            lease = Lease(job, state.number, worker)
+            taken.append(lease)
+            state = with_job(state, job, status=Status.STARTED, execution=lease.execution)
+            state = state._replace(number=state.number + 1)
+        state = state._replace(queue=state.queue[count:])
+        if Flaw.CLAIM_WITHOUT_LEASE not in self.flaws:
+            state = state._replace(leases=state.leases | set(taken))
+        memo = Memo(token, tuple(taken))
+        return state._replace(memos=put(state.memos, worker, memo)), memo
+
+    def lease_of(self, state: State, job: int, execution: int) -> Lease | None:
+        for lease in state.leases:
+            if lease.job == job and lease.execution == execution:
+                return lease
+        return None
+
+    def drop_lease(self, state: State, job: int, execution: int) -> State:
+        kept = {x for x in state.leases if (x.job, x.execution) != (job, execution)}
+        return state._replace(leases=frozenset(kept))
+
+    def holds(self, state: State, job: int, execution: int) -> bool:
+        known = state.jobs[job]
+        is_current = known.status is Status.STARTED and known.execution == execution
+        return is_current and self.lease_of(state, job, execution) is not None
+
+    def settle(self, state: State, job: int, execution: int, slot: Slot) -> State:
+        known = state.jobs[job]
+        is_again = known.status is Status.FINISHED and known.execution == execution
+        may = self.holds(state, job, execution)
+        may = may or (Flaw.NO_FENCE in self.flaws and known.status is not Status.GONE)
+        may = may or (Flaw.SETTLE_NOT_IDEMPOTENT in self.flaws and is_again)
+        if not may:
+            return state
+        state = self.drop_lease(state, job, execution)
+        if slot is Slot.RAISED:
+            state = with_job(state, job, status=Status.QUEUED, retries=known.retries - 1)
+            return state._replace(queue=(*state.queue, job))
+        return with_job(
+            state, job, status=Status.FINISHED, execution=execution, commits=known.commits + 1
+        )
+
+    def judge_lost(self, state: State, job: int, execution: int) -> State:
+        """Settle, or recover, a run without an outcome; the caller has checked the lease."""
+        counted = Flaw.STARTS_NOT_COUNTED not in self.flaws
+        starts = state.jobs[job].starts + counted
+        state = self.drop_lease(state, job, execution)
+        if starts >= MAX_STARTS:
+            return with_job(state, job, status=Status.FAILED, starts=starts)
+        state = with_job(state, job, status=Status.QUEUED, starts=starts)
+        return state._replace(queue=(job, *state.queue))
+
+    def settle_lost(self, state: State, job: int, execution: int) -> State:
+        if not self.holds(state, job, execution):
+            return state
+        return self.judge_lost(state, job, execution)
+
+    def release(self, state: State, job: int, execution: int) -> State:
+        is_unguarded = Flaw.RELEASE_UNGUARDED in self.flaws
+        if not self.holds(state, job, execution) and not is_unguarded:
+            return state
+        state = self.drop_lease(state, job, execution)
+        released = state.jobs[job].released | {execution}
+        state = with_job(state, job, status=Status.QUEUED, execution=0, released=released)
+        return state._replace(queue=(job, *state.queue))
+
+    def extend(self, state: State, job: int, execution: int, worker: int) -> tuple[State, bool]:
+        """Return also whether the execution still holds its job."""
+        if Flaw.EXTEND_REVIVES in self.flaws:
+            state = with_job(state, job, status=Status.STARTED)
+        elif not self.holds(state, job, execution):
+            return state, False
+        state = self.drop_lease(state, job, execution)
+        return state._replace(leases=state.leases | {Lease(job, execution, worker)}), True
+
+    def recover(self, state: State, seen: Lease) -> State:
+        if Flaw.RECOVER_UNGUARDED not in self.flaws:
+            lease = self.lease_of(state, seen.job, seen.execution)
+            if lease is None or not lease.lapsed:
+                return state
+        state = self.judge_lost(state, seen.job, seen.execution)
+        return with_job(state, seen.job, execution=0)
+
+    def withdraw(self, state: State, job: int) -> State:
+        leases = frozenset(lease for lease in state.leases if lease.job != job)
+        return state._replace(leases=leases, queue=tuple(x for x in state.queue if x != job))
+
+    def cancel(self, state: State, job: int) -> State:
+        if Flaw.CANCEL_LEAVES_LEASE not in self.flaws:
+            state = self.withdraw(state, job)
+        return with_job(state, job, status=Status.CANCELED, execution=0)
+
+    def delete(self, state: State, job: int) -> State:
+        state = self.withdraw(state, job)
+        forgets = Flaw.DELETE_FORGETS_TOKEN in self.flaws
+        return with_job(state, job, status=Status.ABSENT if forgets else Status.GONE)
+
+    def requeue(self, state: State, job: int) -> State:
+        state = with_job(
+            state, job, status=Status.QUEUED, execution=0, starts=0, commits=0, excused=0,
+            since=state.number,
+        )  # fmt: skip
+        return state._replace(queue=(*state.queue, job))
+
+
+class World:
+    """The processes around the server, and what befalls them."""
+
+    def __init__(self, setting: Setting, flaws: frozenset[Flaw]) -> None:
+        self.setting = setting
+        self.flaws = flaws
+        self.server = Server(flaws)
+
+    def steps(self, state: State) -> Iterator[Step]:
+        """Yield all that can happen next, each with a name for people."""
+        for job in range(self.setting.jobs):
+            yield from self._produce(state, job)
+            yield from self._meddle(state, job)
+        for number, worker in enumerate(state.workers):
+            if worker.dead:
+                yield from self._pick_up(state, number)
+            else:
+                yield from self._claim(state, number)
+                for entry in worker.ledger:
+                    yield from self._work(state, number, entry)
+                    yield from self._keep(state, number, entry)
+                yield from self._die(state, number)
+        yield from self._lapse_and_recover(state)
+
+    def _produce(self, state: State, job: int) -> Iterator[Step]:
+        if state.producers[job] is Producer.DONE:
+            return
+        after = self.server.enqueue(state, job)
+        for told, next_state in self._with_reply_or_without(after):
+            known = Producer.DONE if told else Producer.UNSURE
+            producers = put(state.producers, job, known)
+            yield f"enqueue {job}{_lost(told)}", next_state._replace(producers=producers)
+
+    def _with_reply_or_without(self, state: State) -> Iterator[tuple[bool, State]]:
+        """Yield what follows of a call: its reply comes, or is lost."""
+        yield True, state
+        if lost := spend(state, "losses"):
+            yield False, lost
+
+    def _meddle(self, state: State, job: int) -> Iterator[Step]:
+        after = spend(state, "people")
+        if after is None:
+            return
+        status = state.jobs[job].status
+        if status in (Status.QUEUED, Status.STARTED):
+            yield f"a person cancels {job}", self.server.cancel(after, job)
+        if status in ENDED:
+            yield f"a person requeues {job}", self.server.requeue(after, job)
+        if status not in (Status.ABSENT, Status.GONE):
+            yield f"a person deletes {job}", self.server.delete(after, job)
+
+    def _claim(self, state: State, number: int) -> Iterator[Step]:
+        worker = state.workers[number]
+        if worker.ledger or not (worker.asking or state.queue):
+            return
+        token = worker.asking or state.number
+        asked = state if worker.asking else state._replace(number=state.number + 1)
+        after, memo = self.server.claim(asked, number, token, self.setting.batch)
+        for told, next_state in self._with_reply_or_without(after):
+            ledger = tuple(Entry(x.job, x.execution, Slot.HELD) for x in memo.taken if told)
+            asking = 0 if told else token
+            name = f"worker {number} claims {[x.job for x in memo.taken]}{_lost(told)}"
+            yield name, with_worker(next_state, number, asking=asking, ledger=ledger)
+
+    def _work(self, state: State, number: int, entry: Entry) -> Iterator[Step]:
+        """Yield what the worker does with a job: enter it, end it, settle it."""
+        job, execution, slot = entry
+        known = state.jobs[job]
+        busy = any(each.slot is Slot.ENTERED for each in state.workers[number].ledger)
+        runs = slot is Slot.HELD or (
+            slot is Slot.TAKEN_BACK and Flaw.RUNS_WHAT_WAS_TAKEN_BACK in self.flaws
+        )
+        if runs and not busy:
+            after = with_job(state, job, entered=known.entered | {execution})
+            yield f"worker {number} enters {job}", with_slot(after, number, entry, Slot.ENTERED)
+        elif slot is Slot.TAKEN_BACK:
+            yield f"worker {number} passes {job} over", without_entry(state, number, entry)
+        elif slot is Slot.ENTERED:
+            after = with_job(state, job, outcomes=known.outcomes | {execution})
+            yield f"{job} returns", with_slot(after, number, entry, Slot.SUCCEEDED)
+            if known.retries:
+                yield f"{job} raises", with_slot(after, number, entry, Slot.RAISED)
+        elif slot in (Slot.SUCCEEDED, Slot.RAISED):
+            after = self.server.settle(state, job, execution, slot)
+            for told, next_state in self._with_reply_or_without(after):
+                name = f"worker {number} settles {job}{_lost(told)}"
+                yield name, without_entry(next_state, number, entry) if told else next_state
+
+    def _keep(self, state: State, number: int, entry: Entry) -> Iterator[Step]:
+        """Yield what the supervisor does for a living worker's job: extend it, take it back."""
+        job, execution, slot = entry
+        lease = self.server.lease_of(state, job, execution)
+        if slot is not Slot.TAKEN_BACK and (lease is None or lease.lapsed):
+            after, held = self.server.extend(state, job, execution, number)
+            if held or slot in (Slot.HELD, Slot.ENTERED):
+                after = after if held else without_entry(after, number, entry)
+                yield f"supervisor {number} extends {job}: {'held' if held else 'lost'}", after
+        ledger = state.workers[number].ledger
+        if slot is Slot.HELD and any(each.slot is Slot.ENTERED for each in ledger):
+            after = self.server.release(state, job, execution)
+            name = f"supervisor {number} takes {job} back"
+            yield name, with_slot(after, number, entry, Slot.TAKEN_BACK)
+
+    def _die(self, state: State, number: int) -> Iterator[Step]:
+        worker = state.workers[number]
+        if not worker.ledger and not worker.asking:
+            return
+        if after := spend(state, "crashes"):
+            yield f"worker {number} dies", with_worker(after, number, dead=True)
+        if after := spend(state, "deaths"):
+            for lease in state.leases:
+                if lease.worker == number and not lease.lapsed:
+                    after = with_job(after, lease.job, excused=after.jobs[lease.job].excused + 1)
+            name = f"the machine of worker {number} dies"
+            yield name, with_worker(after, number, asking=0, ledger=())
+
+    def _pick_up(self, state: State, number: int) -> Iterator[Step]:
+        """Yield the supervisor's next call for a dead worker, and at the end a new worker."""
+        worker = state.workers[number]
+        if worker.asking:
+            memo = Memo()
+            if Flaw.PICK_UP_WITHOUT_MEMO not in self.flaws:
+                _, memo = self.server.claim(state, number, worker.asking, 0)
+            known = {entry.execution for entry in worker.ledger}
+            more = (x for x in memo.taken if x.execution not in known)
+            found = tuple(Entry(x.job, x.execution, Slot.HELD) for x in more)
+            name = f"supervisor {number} asks for the last claim"
+            yield name, with_worker(state, number, asking=0, ledger=worker.ledger + found)
+        elif worker.ledger:
+            entry = worker.ledger[0]
+            after = self._tidy(state, entry)
+            for told, next_state in self._with_reply_or_without(after):
+                name = f"supervisor {number} picks {entry.job} up{_lost(told)}"
+                yield name, without_entry(next_state, number, entry) if told else next_state
+        else:
+            yield f"a new worker {number}", with_worker(state, number, dead=False)
+
+    def _tidy(self, state: State, entry: Entry) -> State:
+        job, execution, slot = entry
+        is_lost = (
+            slot is Slot.ENTERED
+            or (slot is Slot.HELD and Flaw.PICK_UP_CHARGES_UNRUN in self.flaws)
+            or (slot in (Slot.SUCCEEDED, Slot.RAISED) and Flaw.PICK_UP_RERUNS_ENDED in self.flaws)
+        )
+        if is_lost:
+            return self.server.settle_lost(state, job, execution)
+        if slot is Slot.HELD:
+            return self.server.release(state, job, execution)
+        if slot is Slot.TAKEN_BACK:
+            return state
+        return self.server.settle(state, job, execution, slot)
+
+    def _lapse_and_recover(self, state: State) -> Iterator[Step]:
+        for lease in state.leases:
+            if lease.lapsed:
+                if state.looked is None:
+                    yield f"recover sees {lease.job}", state._replace(looked=lease)
+                continue
+            # A lease that nobody can extend any more lapses for sure; another one by misfortune.
+            nobody = not self._is_extended(state, lease)
+            after = state if nobody else spend(state, "lapses")
+            if after is not None:
+                lapsed = after.leases - {lease} | {lease._replace(lapsed=True)}
+                excused = after.jobs[lease.job].excused + (not nobody)
+                after = with_job(after._replace(leases=lapsed), lease.job, excused=excused)
+                yield f"the lease of {lease.job} lapses", after
+        if state.looked:
+            after = self.server.recover(state, state.looked)
+            yield f"recover acts on {state.looked.job}", after._replace(looked=None)
+
+    def _is_extended(self, state: State, lease: Lease) -> bool:
+        """Return whether somebody still knows of the lease: a ledger, or a claim to be resent."""
+        worker = state.workers[lease.worker]
+        if any(entry.execution == lease.execution for entry in worker.ledger):
+            return True
+        memo = state.memos[lease.worker]
+        in_memo = any(x.execution == lease.execution for x in memo.taken)
+        finds = Flaw.PICK_UP_WITHOUT_MEMO not in self.flaws or not worker.dead
+        return bool(worker.asking) and memo.token == worker.asking and in_memo and finds
+
+
+def _lost(told: object) -> str:
+    return "" if told else " (reply lost)"
+
+
+# What must be true
+
+
+def violation(before: State, state: State) -> str | None:
+    """Return what is wrong with a step, if anything is."""
+    for number, job in enumerate(state.jobs):
+        checks = (
+            _place(state, number, job),
+            _counts(job),
+            _change(before.jobs[number], before, job, state),
+        )
+        for found in checks:
+            if found:
+                return f"job {number} {found}"
+    return None
+
+
+def _place(state: State, number: int, job: Job) -> str | None:
+    """Return why a job is not in exactly one place."""
+    listed = state.queue.count(number)
+    leased = sum(lease.job == number for lease in state.leases)
+    expected = {Status.QUEUED: (1, 0), Status.STARTED: (0, 1)}.get(job.status, (0, 0))
+    if (listed, leased) == expected:
+        return None
+    if listed + leased == 0:
+        return f"is lost: {job.status.name} and in no place"
+    if expected == (0, 0) and leased:
+        return f"is {job.status.name} and leased"
+    return f"is a duplicate: {job.status.name}, listed {listed} times and leased {leased} times"
+
+
+def _counts(job: Job) -> str | None:
+    """Return what happened too often."""
+    entered = {execution for execution in job.entered if execution >= job.since}
+    lost = entered - job.outcomes
+    if job.commits > 1:
+        return f"was committed {job.commits} times"
+    if job.entered & job.released:
+        return "was entered after it was given back"
+    if len(lost) > MAX_STARTS:
+        return f"was entered {len(lost)} times without an outcome"
+    if job.starts > len(lost) + job.excused:
+        return f"was charged {job.starts} starts, and {len(lost)} have no outcome"
+    return None
+
+
+def _change(old: Job, before: State, new: Job, state: State) -> str | None:
+    """Return why a job must not have changed so."""
+    by_a_person = state.budget.people < before.budget.people
+    if old.status in OVER and not by_a_person and new.status is not old.status:
+        return f"was {old.status.name} and became {new.status.name} by itself"
+    if new.commits > old.commits and (
+        old.status is not Status.STARTED or new.execution != old.execution
+    ):
+        return "was committed by an execution that does not hold it"
+    return None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search found."""
+
+    states: int
+    violation: str | None = None
+    trace: tuple[str, ...] = ()
+
+
+def search(setting: Setting, *flaws: Flaw, most: int = 400_000) -> Result:
+    """Go through all states that can be reached; stop at the first violation."""
+    world = World(setting, frozenset(flaws))
+    start = begin(setting)
+    came_from: dict[State, tuple[State, str] | None] = {start: None}
+    leads_to: defaultdict[State, list[State]] = defaultdict(list)
+    waiting = deque([start])
+    while waiting:
+        state = waiting.popleft()
+        for name, after in world.steps(state):
+            if wrong := violation(state, after):
+                trace = (*_trace(came_from, state), name)
+                return Result(len(came_from), wrong, trace)
+            leads_to[after].append(state)
+            if after not in came_from:
+                came_from[after] = (state, name)
+                waiting.append(after)
+        if len(came_from) > most:
+            raise AssertionError(f"more than {most} states: give the search a smaller setting")
+    if stuck := _dead_ends(came_from, leads_to):
+        return Result(len(came_from), "some job can never end", _trace(came_from, stuck[0]))
+    return Result(len(came_from))
+
+
+def _trace(came_from: dict[State, tuple[State, str] | None], state: State) -> tuple[str, ...]:
+    names: list[str] = []
+    while step := came_from[state]:
+        state, name = step
+        names.append(name)
+    return tuple(reversed(names))
+
+
+def _dead_ends(
+    came_from: dict[State, tuple[State, str] | None], leads_to: dict[State, list[State]]
+) -> list[State]:
+    """Return the states from which not every job can end."""
+    good = {
+        state
+        for state in came_from
+        if all(job.status in OVER for job in state.jobs)
+        and all(known is Producer.DONE for known in state.producers)
+    }
+    waiting = deque(good)
+    while waiting:
+        for state in leads_to.get(waiting.popleft(), ()):
+            if state not in good:
+                good.add(state)
+                waiting.append(state)
+    return [state for state in came_from if state not in good]
