@@ -118,3 +118,9 @@ def test_a_canceled_and_requeued_job_ignores_its_first_execution(every_life: Lif
     second = every_life.claim_one()
     assert every_life.settle(first, Returned(None)) is Settled.REFUSED
     assert every_life.settle(second, Returned(None)) is Settled.APPLIED
+
+
+def test_a_canceled_job_outlives_the_ttl_of_its_waiting(every_life: Life) -> None:
+    every_life.enqueue("j", ttl=60)
+    every_life.cancel()
+    assert every_life.client.ttl("rq:job:j") == -1
