@@ -18,9 +18,7 @@ from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_passing
 from workhorse.worker.duties.duty import Timetable
-from workhorse.worker.duties.forward import Forward
-from workhorse.worker.duties.recover import Recover
-from workhorse.worker.duties.sweep import Sweep
+from workhorse.worker.duties.roster import roster
 from workhorse.worker.executors.protocol import Executor
 from workhorse.worker.ledger import Ledger
 from workhorse.worker.lifecycle import Shutdown
@@ -47,12 +45,7 @@ class Upkeep:
         self._member = Member(options.name, os.getpid(), ledger)
         self._presence = Presence(options)
         self._kept_at = self._shown_at = self._not_before = float("-inf")
-        duties = (
-            Forward(store, options.keys),
-            Recover(store, options.keys, every=min(5.0, options.lease / 2)),
-            Sweep(store, options.keys),
-        )
-        self._timetable = Timetable(duties, now=time.monotonic())
+        self._timetable = Timetable(roster(store, options), now=time.monotonic())
 
     def tick(self) -> None:
         """Do what is due. While the server is away it waits for the next tick."""

@@ -17,16 +17,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workhorse.core.outcomes import Crashed, Outcome, TimedOut
-from workhorse.core.settings import BATCH_SECONDS, RECOVER_EVERY, REGISTER_EVERY
+from workhorse.core.settings import BATCH_SECONDS, REGISTER_EVERY
 from workhorse.store import jobs
 from workhorse.store.calls import Call, Plan, as_it_is, command
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_refused_login
 from workhorse.worker import runner
 from workhorse.worker.duties.duty import Duty, Timetable
-from workhorse.worker.duties.forward import Forward
-from workhorse.worker.duties.recover import Recover
-from workhorse.worker.duties.sweep import Sweep
+from workhorse.worker.duties.roster import roster
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
 from workhorse.worker.lifecycle import Shutdown, describe_exit, set_title, woken_by_signals
 from workhorse.worker.logs import say
@@ -100,7 +98,7 @@ class Supervisor:
             say("refuse", f"the server does not let us in: {error}", level=logging.ERROR,
                 error=str(error))  # fmt: skip
             return 1
-        self._timetable = self._duties(time.monotonic())
+        self._timetable = Timetable(roster(self._store, options), now=time.monotonic())
         gc.collect()
         gc.freeze()  # so that workers share our memory longer
         try:
@@ -129,16 +127,6 @@ class Supervisor:
         except ServerError as error:
             if is_refused_login(error):
                 raise
-
-    def _duties(self, now: float) -> Timetable:
-        options, store = self._options, self._store
-        every = min(RECOVER_EVERY, options.lease / 2)
-        duties = (
-            Forward(store, options.keys),
-            Recover(store, options.keys, every=every),
-            Sweep(store, options.keys),
-        )
-        return Timetable(duties, now=now)
 
     def _supervise(self, wakeup: int) -> None:
         poll = select.poll()

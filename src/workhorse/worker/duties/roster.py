@@ -1,0 +1,20 @@
+"""Which duties there are: every supervisor, and every worker without one, has all of them."""
+
+from __future__ import annotations
+
+from workhorse.core.settings import RECOVER_EVERY
+from workhorse.store.drivers import Store
+from workhorse.worker.duties.duty import Duty
+from workhorse.worker.duties.forward import Forward
+from workhorse.worker.duties.recover import Recover
+from workhorse.worker.duties.sweep import Sweep
+from workhorse.worker.options import WorkerOptions
+
+
+def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
+    """Return the duties; leases that lapse sooner are looked at sooner."""
+    return (
+        Forward(store, options.keys),
+        Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
+        Sweep(store, options.keys),
+    )
