@@ -27,6 +27,7 @@ from typing import Any, NoReturn, Self
 
 import redis
 
+import workhorse
 from tests.support.proxy import Proxy, Seen
 from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
@@ -45,14 +46,10 @@ FULL = os.environ.get("WORKHORSE_SWEEP") == "full"
 """Sweeps take every call of a life, rather than a part of them."""
 
 
-_OFFSET = int(os.environ.get("WORKHORSE_SWEEP_FROM", str(os.getpid() % 97)))
-"""Which part: another one each time, so that the parts come to be the whole."""
-
-
 def part_of(numbers: Iterable[int], share: int) -> list[int]:
     """Return *numbers*, or one in *share* of them, spread out, where the sweep is not full."""
     every = list(numbers)
-    return every if FULL else every[_OFFSET % share :: share]
+    return every if FULL else every[::share]
 
 
 # The nursery
@@ -207,7 +204,8 @@ class Nursery:
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+            # The package that is tested here, which need not be the one in this folder.
+            env={**os.environ, "PYTHONPATH": f"{Path(workhorse.__file__).parents[1]}:{ROOT}"},
             start_new_session=True,
         )
         self._codes: dict[int, int | None] = {}

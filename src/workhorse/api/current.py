@@ -9,6 +9,7 @@ from typing import Any, Final
 from workhorse.api.connection import Link
 from workhorse.api.job import Job
 from workhorse.core.states import State
+from workhorse.store.connections import that_tries_again
 from workhorse.store.drivers import Client, Store
 from workhorse.wire.records import JobRecord
 from workhorse.worker.runner import CURRENT, Running
@@ -50,5 +51,5 @@ def _store(running: Running) -> Store:
     pid = os.getpid()
     last = _last.get(pid)
     if last is None or last[0] != running.connect:
-        last = _last[pid] = (running.connect, Store(running.connect()))
+        last = _last[pid] = (running.connect, Store(that_tries_again(running.connect())))
     return last[1]

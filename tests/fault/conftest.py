@@ -1,0 +1,35 @@
+"""A nursery of supervisors, and lives that use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.support.faults import Life, Nursery
+
+NewLife = Callable[[], Life]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    with Nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture
+def new_life(server_socket: Path, nursery: Nursery) -> Iterator[NewLife]:
+    """Makes lives beside each other on one server; each ends by its `with`, or with the test."""
+    numbers = count(1)
+    with ExitStack() as stack:
+        del stack
+        yield lambda: Life(server_socket, nursery, f"life{next(numbers)}")
+
+
+@pytest.fixture
+def life(new_life: NewLife) -> Iterator[Life]:
+    with new_life() as life:
+        yield life

@@ -1,0 +1,66 @@
+"""What the jobs of fault tests do. Each writes in a local file when it begins and when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from workhorse import get_current_job
+
+
+def write(journal: str, line: str) -> None:
+    """Append a line and our process; it is whole whoever else writes."""
+    handle = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, f"{line} {os.getpid()}\n".encode())
+    os.close(handle)
+
+
+def work(journal: str, job_id: str) -> None:
+    write(journal, f"begin {job_id}")
+    write(journal, f"end {job_id}")
+
+
+def give(journal: str, job_id: str) -> str:
+    work(journal, job_id)
+    return f"{job_id}'s value"
+
+
+def fail(journal: str, job_id: str) -> None:
+    work(journal, job_id)
+    raise ValueError(job_id)
+
+
+def save(journal: str, job_id: str) -> None:
+    """Speak to the server in the middle."""
+    write(journal, f"begin {job_id}")
+    job = get_current_job()
+    assert job is not None
+    job.meta = {"half": "done"}
+    job.save_meta()
+    write(journal, f"end {job_id}")
+
+
+def linger(journal: str, job_id: str, seconds: float) -> None:
+    write(journal, f"begin {job_id}")
+    time.sleep(seconds)
+    write(journal, f"end {job_id}")
+
+
+def wait_for(journal: str, job_id: str, file: str) -> None:
+    """End when *file* exists."""
+    write(journal, f"begin {job_id}")
+    while not Path(file).exists():
+        time.sleep(0.01)
+    write(journal, f"end {job_id}")
+
+
+def give_much(journal: str, job_id: str, size: int) -> bytes:
+    work(journal, job_id)
+    return b"x" * size
+
+
+def die(journal: str, job_id: str) -> None:
+    write(journal, f"begin {job_id}")
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,360 @@
+"""Rows of section C of the fault matrix: the server is away, wiped, full or says no.
+
+Those that need more than one server wait: see the README.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry as ClientRetry
+
+from tests.fault.conftest import NewLife
+from tests.fault.sweeps import ATTEMPTS, begin, problems_of_end, sweep, with_log
+from tests.support import servers
+from tests.support.faults import FULL, Life, Nursery, Started
+from tests.support.proxy import Fault, Rule
+from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
+from workhorse import Queue
+from workhorse.store import scripts
+from workhorse.store.server import server_binary
+
+ISOLATIONS = ("inline", "fork")
+
+both_isolations = pytest.mark.parametrize("isolation", ISOLATIONS)
+
+
+@dataclass
+class Restartable:
+    """A server that can be killed and started again, on the data that it has kept or on none."""
+
+    folder: Path
+    _running: ExitStack = field(default_factory=ExitStack)
+    _turns: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "server.sock"
+
+    def start(self, *options: str) -> RunningServer:
+        made = servers.started("own", server_binary(), self.folder, *options)
+        with self._turns:
+            return self._running.enter_context(made)
+
+    def kill(self) -> None:
+        with self._turns:
+            self._running.close()
+
+
+KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
+
+
+@pytest.fixture
+def own_server() -> Iterator[Restartable]:
+    with tempfile.TemporaryDirectory(prefix="workhorse-test-") as folder:
+        server = Restartable(Path(folder))
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def own_life(own_server: Restartable, nursery: Nursery) -> Iterator[Life]:
+    with Life(own_server.socket, nursery, "own") as life:
+        yield life
+
+
+def idle(life: Life, supervisor: Started, processes: int = 1) -> list[int]:
+    """Return a supervisor's workers when they wait for jobs."""
+    wait_until(lambda: len(supervisor.workers) == processes)
+    wait_until(lambda: life.client.info("clients")["blocked_clients"] >= processes)
+    return supervisor.workers
+
+
+@both_isolations
+def test_fault_20_an_idle_fleet_survives_the_kill_of_its_server(
+    own_server: Restartable, own_life: Life, isolation: str
+) -> None:
+    own_server.start(*KEEPING)
+    life = own_life
+    supervisor = life.start(2, isolation=isolation)
+    workers = idle(life, supervisor, 2)
+    life.enqueue("work", "before")
+    life.wait_for("before", state="finished")
+    own_server.kill()
+    wait_until(lambda: "does not answer" in supervisor.log)
+    own_server.start(*KEEPING)
+    life.enqueue("work", "after")
+    life.wait_for("before", "after", state="finished")
+    assert life.begun() == {"before": 1, "after": 1}
+    assert supervisor.workers == workers
+    assert supervisor.stop() == 0
+    life.assert_clean()
+
+
+@pytest.mark.parametrize("away", [0.0, 20.0] if FULL else [0.0])
+@pytest.mark.parametrize("at", ["claim", "run", "settle"])
+@both_isolations
+def test_fault_21_a_server_killed_under_a_job_loses_and_repeats_nothing(
+    own_server: Restartable, own_life: Life, isolation: str, at: str, away: float
+) -> None:
+    """Its reply is lost with it: what it did is on its disk, and nobody was told."""
+    own_server.start(*KEEPING)
+    life = own_life
+    supervisor = life.start(isolation=isolation)
+    workers = idle(life, supervisor)
+    for name in scripts.names():  # so that none of them is sent twice
+        life.client.script_load(scripts.load(name).source)
+    if at != "run":
+        life.proxy.add(
+            Rule(
+                Fault.LOSE_REPLY,
+                name=at,
+                where=lambda _: bool(life.state("job")),
+                then=lambda _: own_server.kill(),
+            )
+        )
+    go = life.folder / "go"
+    life.enqueue("wait_for", "job", str(go))
+    if at == "run":
+        wait_until(lambda: life.begun()["job"])
+        own_server.kill()
+    go.touch()
+    wait_until(lambda: "does not answer" in supervisor.log)
+    threading.Event().wait(away)
+    own_server.start(*KEEPING)
+    life.wait_for("job", state="finished")
+    wait_until(lambda: life.leases() == 0)
+    assert life.lines == ["begin job", "end job"]
+    assert life.starts("job") == 0
+    assert supervisor.workers == workers
+    life.assert_clean()
+
+
+@pytest.mark.parametrize("wipe", ["23_restart", "24_flushall"])
+@both_isolations
+def test_fault_23_24_a_server_without_its_data_gets_its_workers_back_and_no_dead_job(
+    own_server: Restartable, own_life: Life, isolation: str, wipe: str
+) -> None:
+    own_server.start()
+    life = own_life
+    supervisor = life.start(isolation=isolation, name="worker", lease=2)
+    workers = idle(life, supervisor)
+    go = life.folder / "go"
+    life.enqueue("wait_for", "job", str(go))
+    life.enqueue("work", "waiting")
+    wait_until(lambda: life.begun()["job"])
+    wait_until(lambda: life.client.exists(life.keys.worker("worker")))
+    if wipe == "24_flushall":
+        life.client.flushall()
+    else:
+        own_server.kill()
+        own_server.start()
+    # The next renewal finds no lease, and so ends the run: nobody could take its result.
+    wait_until(lambda: life.client.exists(life.keys.worker("worker")))
+    wait_until(lambda: "is not ours any more" in supervisor.log)
+    go.touch()
+    life.enqueue("work", "new")
+    life.wait_for("new", state="finished")
+    assert life.state("job") is None
+    assert life.state("waiting") is None
+    assert "end job" not in life.lines
+    assert life.client.sismember(life.keys.workers(), life.keys.worker("worker"))
+    assert len(workers) == len(supervisor.workers) == 1
+    life.assert_clean()
+
+
+def test_fault_24_an_end_that_comes_after_the_wipe_is_told_and_brings_nothing_back(
+    life: Life,
+) -> None:
+    """The job ends before a renewal notices."""
+    supervisor = life.start()
+    idle(life, supervisor)
+    go = life.folder / "go"
+    life.enqueue("wait_for", "job", str(go))
+    wait_until(lambda: life.begun()["job"])
+    life.client.flushall()
+    go.touch()
+    wait_until(lambda: "was not written: it was deleted" in supervisor.log)
+    assert life.state("job") is None
+    life.assert_clean()
+
+
+PASSING = (
+    "READONLY You can't write against a read only replica.",
+    "NOREPLICAS Not enough good replicas to write.",
+    "MISCONF Errors writing to the AOF file: No space left on device",
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    "LOADING Redis is loading the dataset in memory",
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+    "CLUSTERDOWN The cluster is down",
+    "TRYAGAIN Multiple keys request during rehashing of slot",
+    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    "OOM command not allowed when used memory > 'maxmemory'.",
+    "MOVED 3999 127.0.0.1:6381",
+)
+
+
+def test_fault_28_29_what_passes_is_waited_out_at_every_call(new_life: NewLife) -> None:
+    """28: READONLY, as on a connection that a failover has made stale."""
+
+    def problems_at(number: int) -> list[str]:
+        with new_life() as life:
+            supervisor = life.start()
+            wait_until(lambda: "BLPOP" in life.proxy.names())
+            workers = supervisor.workers
+            refused = life.proxy.add(Rule(Fault.REFUSE, error=PASSING[number], times=6))
+            begin(life)
+            life.wait_for(*ATTEMPTS)
+            wait_until(lambda: len(refused.hits) == 6)
+            wait_until(lambda: life.leases() == 0)
+            found = problems_of_end(life)
+            if life.begun() != ATTEMPTS:
+                found.append(f"what began is {life.begun()}")
+            if supervisor.workers != workers:
+                found.append("a worker has ended")
+            return with_log(life, found)
+
+    assert sweep(range(len(PASSING)), problems_at) == []
+
+
+@contextmanager
+def again_and_again(what: Callable[[], object]) -> Iterator[None]:
+    """Do something every few milliseconds within the block."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(0.02):
+            what()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("trouble", ["script_flush", "client_kill"])
+@both_isolations
+def test_fault_29_34_a_server_that_forgets_scripts_or_cuts_connections_all_the_time(
+    life: Life, isolation: str, trouble: str
+) -> None:
+    def bother() -> None:
+        with life.client.client() as client:
+            if trouble == "script_flush":
+                client.script_flush()
+            else:
+                client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    jobs = [f"job{number}" for number in range(40)]
+    for number, job in enumerate(jobs):
+        life.enqueue("linger" if number % 10 == 0 else "work", job, *([0.05][: number % 10 == 0]))
+    life.start(2, isolation=isolation)
+    with again_and_again(bother):
+        wait_until(lambda: sum(life.begun().values()) >= len(jobs), within=30)
+    for job in jobs:
+        life.wait_for(job, state="finished")
+    assert life.begun() == dict.fromkeys(jobs, 1)
+    life.assert_clean()
+
+
+def test_fault_29_a_script_of_somebody_else_that_runs_for_long_is_waited_out(
+    own_server: Restartable, own_life: Life
+) -> None:
+    server = own_server.start("--busy-reply-threshold", "10")
+    life = own_life
+    supervisor = life.start()
+    workers = idle(life, supervisor)
+    go = life.folder / "go"
+    life.enqueue("wait_for", "job", str(go))
+    wait_until(lambda: life.begun()["job"])
+
+    def spin() -> None:
+        with server.client() as client, suppress(redis.ResponseError):
+            client.eval("while true do end", 0)
+
+    spinning = threading.Thread(target=spin)
+    spinning.start()
+    wait_until(lambda: is_busy(server))
+    go.touch()
+    wait_until(lambda: "does not answer" in supervisor.log)
+    with server.client() as client:
+        client.script_kill()
+    spinning.join()
+    life.wait_for("job", state="finished")
+    assert life.begun() == {"job": 1}
+    assert supervisor.workers == workers
+    life.assert_clean()
+
+
+def is_busy(server: RunningServer) -> bool:
+    try:
+        with server.client() as client:
+            client.set_retry(ClientRetry(NoBackoff(), 0))
+            client.ping()
+    except redis.ResponseError as error:
+        return "BUSY" in str(error) or "busy" in str(error)
+    return False
+
+
+def fill(life: Life) -> list[str]:
+    """Queue jobs until the server has no memory left; return those that it took."""
+    taken: list[str] = []
+    with suppress(redis.ResponseError):
+        while len(taken) < 10_000:
+            job = f"job{len(taken)}"
+            life.enqueue("give_much", job, 100, meta=b"x" * 40_000)
+            taken.append(job)
+    return taken
+
+
+def test_fault_30_a_full_server_refuses_a_job_and_keeps_nothing_of_it(
+    own_server: Restartable, own_life: Life, environment_of_its_own: pytest.MonkeyPatch
+) -> None:
+    own_server.start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+    life = own_life
+    environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
+    taken = fill(life)
+    before = life.client.dbsize()
+    began = time.monotonic()
+    with (
+        redis.Redis(unix_socket_path=str(own_server.socket)) as client,
+        pytest.raises(redis.exceptions.OutOfMemoryError),
+    ):
+        Queue("q", client).enqueue("tests.fault.jobs.work", "x" * 50_000, job_id="refused")
+    assert time.monotonic() - began < 1
+    assert life.client.dbsize() == before
+    assert life.client.llen(life.keys.queue("q")) == len(taken)
+    assert life.state("refused") is None
+    assert life.audit() == []
+
+
+@pytest.mark.parametrize("result_ttl", [0, 500])
+@both_isolations
+def test_fault_31_a_full_server_is_drained_by_its_workers(
+    own_server: Restartable, own_life: Life, isolation: str, result_ttl: int
+) -> None:
+    own_server.start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+    life = own_life
+    taken = fill(life)
+    assert len(taken) > 20
+    life.start(2, isolation=isolation, result_ttl=result_ttl)
+    wait_until(lambda: life.client.llen(life.keys.queue("q")) == 0 and not life.leases(), 60)
+    assert life.begun() == dict.fromkeys(taken, 1)
+    if not result_ttl:  # their room is free again
+        life.enqueue("work", "next")
+        wait_until(lambda: life.begun()["next"])
+    life.assert_clean()
