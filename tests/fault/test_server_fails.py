@@ -356,5 +356,5 @@ def test_fault_31_a_full_server_is_drained_by_its_workers(
     assert life.begun() == dict.fromkeys(taken, 1)
     if not result_ttl:  # their room is free again
         life.enqueue("work", "next")
-        wait_until(lambda: life.begun()["next"])
+        wait_until(lambda: life.begun()["next"] and not life.leases())
     life.assert_clean()
