@@ -143,8 +143,13 @@ def fork_and_raise(path: str) -> str:
 
 
 def use_a_pool() -> list[int]:
-    """Leave a pool by its context: that sends SIGTERM to its processes and waits for them."""
-    with multiprocessing.get_context("fork").Pool(2) as pool:
+    """Leave a pool by its context: that sends SIGTERM to its processes and waits for them.
+
+    Not before both run: a signal in the middle of a fork is lost to any handler in Python.
+    """
+    context = multiprocessing.get_context("fork")
+    both_run = context.Barrier(2)
+    with context.Pool(2, initializer=both_run.wait) as pool:
         return pool.map(abs, [-1, -2])
 
 
