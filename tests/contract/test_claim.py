@@ -99,7 +99,7 @@ def test_an_id_that_is_no_utf8_is_dropped(every_life: Life) -> None:
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_an_id_that_is_twice_on_a_queue_is_run_once(every_life: Life, count: int) -> None:
-    """RQ's client can push twice (rq3.md, T1 and T9)."""
+    """RQ's client can push twice."""
     every_life.enqueue("j")
     every_life.client.rpush("rq:queue:q", "j")
     first, second = every_life.claim(count), every_life.claim(count)

@@ -209,7 +209,7 @@ def test_a_lapsed_lease_of_a_deleted_job_is_removed(every_life: Life) -> None:
 
 
 def test_a_job_that_rqs_worker_held_before_it_started_it_is_not_lost(every_life: Life) -> None:
-    """Popped by BLPOP, and its worker died between its two steps (rq3.md, L4)."""
+    """Popped by BLPOP, and its worker died between its two steps."""
     every_life.enqueue("j")
     every_life.client.lpop("rq:queue:q")
     every_life.client.zadd("rq:wip:q", {f"j:{'a' * 32}": 1})

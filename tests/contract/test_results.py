@@ -78,7 +78,7 @@ def test_a_stop_is_an_entry_of_its_own_type(every_life: Life) -> None:
 
 
 def test_a_retried_run_is_kept_with_its_traceback(every_life: Life) -> None:
-    """RQ keeps nothing of a run that raised and is tried again (rq3.md, 3.6)."""
+    """RQ keeps nothing of a run that raised and is tried again."""
     job = every_life.start(retries_left=1)
     every_life.settle(job, judge(Raised("boom"), job.policy))
     (run,) = runs(every_life)

@@ -72,7 +72,7 @@ def test_a_success_with_result_ttl_minus_1_is_kept_for_ever(every_life: Life) ->
 
 @pytest.mark.parametrize("outcome", [Raised("boom"), Stopped()], ids=["failed", "stopped"])
 def test_a_failure_is_kept_for_a_year_with_its_results(every_life: Life, outcome: Outcome) -> None:
-    """RQ keeps the results of a failed job for ever (rq3.md, 3.4); we don't."""
+    """RQ keeps the results of a failed job for ever; we don't."""
     every_life.settle(every_life.start(), outcome)
     assert expires_in(every_life, "rq:job:j") == pytest.approx(FAILURE_TTL, abs=5)
     assert expires_in(every_life, "rq:results:j") == pytest.approx(FAILURE_TTL, abs=5)

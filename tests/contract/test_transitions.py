@@ -183,7 +183,7 @@ def test_a_stale_id_in_the_schedule_is_dropped_and_its_job_left_alone(
 def test_a_lease_left_on_a_job_that_is_not_started_is_no_leave_to_change_it(
     every_life: Life, state: State | None
 ) -> None:
-    """RQ's cancel and delete leave the lease of a running job (rq3.md, R1 and R2)."""
+    """RQ's cancel and delete leave the lease of a running job."""
     every_life.in_state(state)
     job = replace(NOBODY, execution_id="a" * 32)
     for act in [settle(Event.SUCCEED), settle(Event.FAIL), release, recover]:

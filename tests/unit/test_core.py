@@ -89,7 +89,7 @@ def test_a_retried_job_goes_to_the_front_if_either_retry_says_so() -> None:
 
 
 def test_the_waits_of_a_retry_are_rqs() -> None:
-    """Facts of rq3.md 5.7."""
+    """How RQ 3.0 counts."""
     left = {
         of: [wait_after_failure(n, [10, 30, 60]) for n in range(of, 0, -1)] for of in (1, 3, 5)
     }

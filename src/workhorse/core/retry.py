@@ -63,7 +63,7 @@ def _is_count(number: object) -> bool:
 def wait_after_failure(retries_left: int, intervals: Sequence[int]) -> int | None:
     """Return the seconds to wait before the next try, or None to give up.
 
-    With more tries than intervals the first one repeats, as in RQ 3.0 (rq3.md 5.7):
+    With more tries than intervals the first one repeats, as in RQ 3.0:
 
     >>> [wait_after_failure(left, [10, 30, 60]) for left in (5, 4, 3, 2, 1, 0)]
     [10, 10, 10, 30, 60, None]

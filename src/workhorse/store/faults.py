@@ -1,4 +1,4 @@
-"""What went wrong between us and the server, sorted by what to do about it (contract 4.3)."""
+"""What went wrong between us and the server, sorted by what to do about it."""
 
 from __future__ import annotations
 

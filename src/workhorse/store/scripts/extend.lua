@@ -16,7 +16,7 @@ local function extend(item)
   end
   local job = job_key(item.job_id)
   local known = redis.call('HMGET', job, 'status', 'execution_id')
-  -- Deleted, canceled or restarted by RQ, which leaves the lease (rq3.md, R1 and R2).
+  -- Deleted, canceled or restarted by RQ, which leaves the lease.
   if not known[1] or not after('release', known[1]) or known[2] ~= item.execution_id then
     forget_execution(item.job_id, item.execution_id, worker)
     return 0

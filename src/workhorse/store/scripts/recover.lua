@@ -6,7 +6,7 @@
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted
 local replies = {}
 
--- Whether another execution has the job: RQ cancels and requeues without ending ours (rq3.md, R2).
+-- Whether another execution has the job: RQ cancels and requeues without ending ours.
 local function held_by_other(item, execution_id)
   if execution_id and execution_id ~= item.execution_id then
     local lapses = redis.call('ZSCORE', lease_key(item.queue), lease_member(item.job_id, execution_id))
@@ -47,7 +47,7 @@ local function recover(item)
     mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'
   end
-  -- An RQ worker that died between its two steps of starting a job leaves it queued in no list (rq3.md, L4).
+  -- An RQ worker that died between its two steps of starting a job leaves it queued in no list.
   if known[1] == 'queued' and not redis.call('LPOS', queue_key(item.queue), item.job_id) then
     push(item.queue, item.job_id, true)
     return 'applied'

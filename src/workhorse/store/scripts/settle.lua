@@ -24,7 +24,7 @@ local function settle(item)
     return answer_late(item, known[1], known[2])
   end
   if not known[1] then return 'gone' end
-  -- RQ cancels and requeues without ending our lease (rq3.md, R2): another may hold the job now.
+  -- RQ cancels and requeues without ending our lease: another may hold the job now.
   if not legal or known[2] ~= item.execution_id then return 'refused' end
   apply(item, worker, {waiters = known[3], token = known[4]}, sent_at)
   if item.to == 'finished' then succeeded = succeeded + 1 else failed = failed + 1 end
