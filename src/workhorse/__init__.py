@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Any
 from workhorse._version import __version__
 
 if TYPE_CHECKING:
+    from workhorse.api.commands import (
+        cancel_job,
+        requeue_job,
+        send_shutdown_command,
+        send_stop_job_command,
+        stop_job,
+    )
     from workhorse.api.current import get_current_job
     from workhorse.api.decorators import job
-    from workhorse.api.job import Job, JobStatus, cancel_job, requeue_job
+    from workhorse.api.job import Job, JobStatus
     from workhorse.api.queue import Queue
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
@@ -26,9 +33,11 @@ if TYPE_CHECKING:
         InvalidJobOperation,
         InvalidNameError,
         InvalidOptionError,
+        JobStoppedException,
         JobTimeoutException,
         JobWaitTimeoutError,
         NoSuchJobError,
+        NoSuchWorkerError,
         SerializationError,
         TimeoutFormatError,
         UnsupportedOptionError,
@@ -40,9 +49,16 @@ if TYPE_CHECKING:
 VERSION = __version__
 
 _HOMES = {
+    "api.commands": (
+        "cancel_job",
+        "requeue_job",
+        "send_shutdown_command",
+        "send_stop_job_command",
+        "stop_job",
+    ),
     "api.current": ("get_current_job",),
     "api.decorators": ("job",),
-    "api.job": ("Job", "JobStatus", "cancel_job", "requeue_job"),
+    "api.job": ("Job", "JobStatus"),
     "api.queue": ("Queue",),
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
@@ -54,9 +70,11 @@ _HOMES = {
         "InvalidJobOperation",
         "InvalidNameError",
         "InvalidOptionError",
+        "JobStoppedException",
         "JobTimeoutException",
         "JobWaitTimeoutError",
         "NoSuchJobError",
+        "NoSuchWorkerError",
         "SerializationError",
         "TimeoutFormatError",
         "UnsupportedOptionError",
@@ -79,6 +97,9 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "get_current_job",
     "cancel_job",
     "requeue_job",
+    "stop_job",
+    "send_stop_job_command",
+    "send_shutdown_command",
     "JSONSerializer",
     "PickleSerializer",
     "ConnectionChoiceError",
@@ -88,9 +109,11 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "InvalidJobOperation",
     "InvalidNameError",
     "InvalidOptionError",
+    "JobStoppedException",
     "JobTimeoutException",
     "JobWaitTimeoutError",
     "NoSuchJobError",
+    "NoSuchWorkerError",
     "SerializationError",
     "TimeoutFormatError",
     "UnsupportedOptionError",

@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from workhorse import get_current_job
+from workhorse import JobStoppedException, get_current_job
 
 
 def write(journal: str, line: str) -> None:
@@ -64,3 +64,32 @@ def give_much(journal: str, job_id: str, size: int) -> bytes:
 def die(journal: str, job_id: str) -> None:
     write(journal, f"begin {job_id}")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def clean_up(journal: str, job_id: str) -> None:
+    """Go on until somebody asks for the end, and then clean up."""
+    write(journal, f"begin {job_id}")
+    try:
+        time.sleep(60)
+    finally:
+        write(journal, f"end {job_id}")
+
+
+def refuse_to_end(journal: str, job_id: str) -> None:
+    """Go on, whoever asks for the end."""
+    write(journal, f"begin {job_id}")
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:  # noqa: BLE001 - this is what it is for
+            write(journal, f"end {job_id}")
+
+
+def finish_when_asked(journal: str, job_id: str) -> str:
+    """Take the request for the end as one to hurry up."""
+    write(journal, f"begin {job_id}")
+    try:
+        time.sleep(60)
+    except JobStoppedException:
+        write(journal, f"end {job_id}")
+    return "done"

@@ -225,7 +225,7 @@ class Machine(RuleBasedStateMachine):
         lease = -1 if lapse else 60
         call = jobs.extend(self.keys, executions, worker="w", lease=lease)
         for _ in range(times):
-            lost = self.run(call)
+            lost = self.run(call).lost
             expected = self.reference.extend([job.execution_id for job in held], lapse=lapse)
             assert [execution.execution_id for execution in lost] == expected
 

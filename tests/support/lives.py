@@ -76,8 +76,14 @@ class Life:
 
     def extend(self, *held: Claimed, lease: float = 60) -> list[Execution]:
         """Renew leases; return the lost ones. A negative *lease* makes them lapse."""
+        return self.extended(*held, lease=lease).lost
+
+    def extended(self, *held: Claimed, lease: float = 60) -> jobs.Extended:
         executions = [execution_of(job) for job in held]
         return self.store.run(jobs.extend(self.keys, executions, worker="w", lease=lease))
+
+    def stop(self, job_id: str = "j", *, token: str = "", grace: float = 0) -> State | None:
+        return self.store.run(jobs.stop(self.keys, job_id, token=token, grace=grace))
 
     def release(self, *held: Claimed) -> int:
         executions = [execution_of(job) for job in held]

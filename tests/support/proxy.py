@@ -223,6 +223,9 @@ class _Connection:
         """Pass one call on; False if the connection is to be closed."""
         call, rule = self._judge(words_of(request), self._pid)
         fault = rule.fault if rule else None
+        if call.name == "SUBSCRIBE" and not rule:
+            self._relay(request)
+            return False
         if rule and fault in (Fault.LOSE_REQUEST, Fault.REFUSE):
             rule.then(call)
             if fault is Fault.REFUSE:
@@ -234,6 +237,17 @@ class _Connection:
         if reply is None:
             return False
         return self._answer(reply, call, rule) if rule else self._send(reply)
+
+    def _relay(self, request: bytes) -> None:
+        """Pass on all that comes: who has subscribed gets messages that it did not ask for."""
+        self._server.sendall(request)
+        while ready := self._poll.poll():
+            for descriptor, _ in ready:
+                chunk = os.read(descriptor, _CHUNK)
+                if not chunk:
+                    return
+                is_ours = descriptor == self._client.fileno()
+                (self._server if is_ours else self._client).sendall(chunk)
 
     def _answer(self, reply: bytes, call: Seen, rule: Rule) -> bool:
         rule.then(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -20,11 +21,12 @@ from workhorse.api.snapshot import JobSnapshot
 from workhorse.api.waiting import await_end, state_now
 from workhorse.core.errors import (
     InvalidJobOperation,
+    InvalidOptionError,
     JobWaitTimeoutError,
     NoSuchJobError,
     UnsupportedOptionError,
 )
-from workhorse.core.ids import check_job_id, new_job_id
+from workhorse.core.ids import check_job_id, new_job_id, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
 from workhorse.store import jobs, results, views
@@ -381,14 +383,34 @@ class Job(JobSnapshot):
                 "remove_from_dependencies": remove_from_dependencies,
             }
         )
-        self._moved(self._store.run(jobs.cancel(self._keys, self.id)), Event.CANCEL)
+        call = jobs.cancel(self._keys, self.id, token=new_token())
+        self._moved(self._store.run(call), Event.CANCEL)
+
+    def stop(self, grace: float = 0) -> None:
+        """End a running job; it becomes ``stopped`` and nothing but ``requeue`` runs it again.
+
+        With *grace*, a JobStoppedException is raised in its code first, which then has so many
+        seconds to clean up. Its worker hears of it at once, or at the latest when it next
+        extends its leases (15 seconds). A job that ended well meanwhile is finished. Raises
+        InvalidJobOperation if it does not run (``cancel`` is for jobs that wait),
+        NoSuchJobError if it is gone.
+        """
+        if not 0 <= grace < math.inf:
+            raise InvalidOptionError(f"grace is {grace!r}: give seconds, 0 or more")
+        call = jobs.stop(self._keys, self.id, token=new_token(), grace=grace)
+        was = self._store.run(call)
+        if was is None:
+            raise NoSuchJobError(self.id)
+        if was is not State.STARTED:
+            raise InvalidJobOperation(f"job {self.id} does not run: it is {was}")
 
     def requeue(self, at_front: bool = False) -> Self:  # noqa: FBT001, FBT002 - as in RQ
         """Run a job again that has ended; return it. Its earlier failures stay in its results.
 
         Raises InvalidJobOperation if it has not ended, NoSuchJobError if it is gone.
         """
-        was = self._store.run(jobs.requeue(self._keys, self.id, at_front=at_front))
+        call = jobs.requeue(self._keys, self.id, token=new_token(), at_front=at_front)
+        was = self._store.run(call)
         self._moved(was, Event.REQUEUE)
         self.refresh()
         return self
@@ -415,20 +437,3 @@ class Job(JobSnapshot):
         if not targets:
             raise InvalidJobOperation(f"job {self.id} can't be moved by {event}: it is {was}")
         self._record = replace(self._record, status=targets[0] or was)
-
-
-def cancel_job(
-    job_id: str,
-    connection: Client | str | None = None,
-    serializer: Serializer | str | None = None,
-    enqueue_dependents: bool = False,  # noqa: FBT001, FBT002 - as in RQ
-) -> None:
-    """Cancel the job with this id; see ``Job.cancel``."""
-    Job(check_job_id(job_id), connection, serializer).cancel(enqueue_dependents=enqueue_dependents)
-
-
-def requeue_job(
-    job_id: str, connection: Client | str | None = None, serializer: Serializer | str | None = None
-) -> Job:
-    """Run the job with this id again; see ``Job.requeue``."""
-    return Job(check_job_id(job_id), connection, serializer).requeue()

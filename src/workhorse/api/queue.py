@@ -344,7 +344,7 @@ class Queue:
         A job that a worker took meanwhile runs.
         """
         refuse_unsupported({"pipeline": pipeline})
-        call = jobs.cancel(self._keys, _id_of(job_or_id), waiting_in=self.name)
+        call = jobs.cancel(self._keys, _id_of(job_or_id), token=new_token(), waiting_in=self.name)
         return self._store.run(call) is not None
 
     def empty(self) -> int:

@@ -30,6 +30,14 @@ class NoSuchJobError(WorkhorseError):
         self.job_id = job_id
 
 
+class NoSuchWorkerError(WorkhorseError):
+    """No worker of this name is registered (never started, ended, or not heard of for long)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no such worker: {name!r} (never started, ended, or long silent)")
+        self.name = name
+
+
 class InvalidJobOperation(WorkhorseError):  # noqa: N818 - RQ's name
     """The job's state does not allow what was asked; nothing was changed."""
 
@@ -72,6 +80,14 @@ class JobWaitTimeoutError(WorkhorseError, TimeoutError):
 
 class ConnectionChoiceError(WorkhorseError):
     """No server could be chosen, or the connection given is of a kind that can't be used."""
+
+
+class JobStoppedException(BaseException):
+    """Raised inside a job that a person asked to stop, where it got time to clean up.
+
+    Not an ``Exception``, so that ``except Exception`` in a job does not swallow it. A job that
+    goes on all the same is killed when that time is over.
+    """
 
 
 class JobTimeoutException(BaseException):

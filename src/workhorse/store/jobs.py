@@ -304,20 +304,35 @@ def _lapsed(reply: list[Any]) -> tuple[list[tuple[Claimed, str]], list[bytes]]:
     return lapsed, odd
 
 
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """What a worker must do about executions whose leases it extended."""
+
+    lost: list[Execution]
+    """Their jobs are another's, or nobody's: end them, and write nothing."""
+    stop: list[tuple[Execution, float]]
+    """A person wants them ended, within so many seconds."""
+
+
 def extend(
     keys: Keys, executions: Sequence[Execution], *, worker: str, lease: float
-) -> Call[list[Execution]]:
-    """Keep leases for *lease* more seconds; return the executions that lost theirs."""
+) -> Call[Extended]:
+    """Keep leases for *lease* more seconds; return what must end."""
 
-    def parse(reply: list[int]) -> list[Execution]:
-        return [held for held, kept in zip(executions, reply, strict=True) if not kept]
+    def parse(reply: list[bytes]) -> Extended:
+        told = [(held, word) for held, word in zip(executions, reply, strict=True) if word]
+        return Extended(
+            lost=[held for held, word in told if word == b"lost"],
+            stop=[(held, float(word)) for held, word in told if word != b"lost"],
+        )
 
     return script("extend", keys, {"worker": worker, "lease": lease}, executions, parse=parse)
 
 
 def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call[int]:
     """Give jobs that were not entered back to the front of their queues, in this order."""
-    return script("release", keys, {"worker": worker}, executions, parse=sum)
+    args: Arguments = {"worker": worker, "failure_ttl": FAILURE_TTL}
+    return script("release", keys, args, executions, parse=sum)
 
 
 def forward(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
@@ -332,19 +347,33 @@ def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
     return script("sweep", keys, {"limit": 1000}, items, parse=list)
 
 
-def cancel(keys: Keys, job_id: str, *, waiting_in: str = "") -> Call[State | None]:
+def cancel(
+    keys: Keys, job_id: str, *, token: str = "", waiting_in: str = ""
+) -> Call[State | None]:
     """Cancel a job; return the state it was in, None if there is none.
 
+    Sent again with the same *token*, it gets the first answer, as ``requeue`` and ``stop`` do.
     With *waiting_in* only a job that waits in that queue counts; one that runs is left alone.
     """
-    args: Arguments = {"job_id": job_id, "waiting_in": waiting_in}
+    args: Arguments = {"job_id": job_id, "token": token, "waiting_in": waiting_in}
     return script("cancel", keys, args, parse=_state)
 
 
-def requeue(keys: Keys, job_id: str, *, at_front: bool = False) -> Call[State | None]:
+def requeue(
+    keys: Keys, job_id: str, *, token: str = "", at_front: bool = False
+) -> Call[State | None]:
     """Run an ended job again; return the state it was in, None if there is none."""
-    args: Arguments = {"job_id": job_id, "at_front": int(at_front)}
+    args: Arguments = {"job_id": job_id, "token": token, "at_front": int(at_front)}
     return script("requeue", keys, args, parse=_state)
+
+
+def stop(keys: Keys, job_id: str, *, token: str = "", grace: float = 0) -> Call[State | None]:
+    """Have a running job ended, within *grace* seconds; return the state it was in.
+
+    None if there is no such job; one that does not run is left alone.
+    """
+    args: Arguments = {"job_id": job_id, "token": token, "grace": grace}
+    return script("stop", keys, args, parse=_state)
 
 
 def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:

@@ -41,6 +41,11 @@ def describe_worker(  # noqa: PLR0913 - one for each field
     ]  # fmt: skip
 
 
+def tell(keys: Keys, worker: str, message: str) -> Call[int]:
+    """Publish *message* on the channel of *worker*; return how many heard it."""
+    return command("PUBLISH", keys.channel(worker), message, parse=int)
+
+
 def await_bell(keys: Keys, queues: Sequence[str], *, seconds: float) -> Call[bool]:
     """Wait until a queue's bell rings, *seconds* at most; True if it rang.
 

@@ -42,7 +42,9 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "workers_of": "workers:<queue>",
         "worker": "worker:<worker>",
         "worker_executions": "worker:<worker>:executions",
+        "channel": "pubsub:<worker>",  # no key but a channel, with RQ's commands to a worker
         "claim": "worker:<worker>:claim",  # + string: the last claim, for a lost reply
+        "closed": "closed:<token>",  # + string: a claim that takes nothing, should it arrive
         "suspended": "suspended",
     }
 )
@@ -157,6 +159,9 @@ class Keys:
 
     def worker(self, name: str) -> str:
         return self._fill("worker", name)
+
+    def channel(self, worker: str) -> str:
+        return self._fill("channel", worker)
 
     def worker_executions(self, name: str) -> str:
         return self._fill("worker_executions", name)

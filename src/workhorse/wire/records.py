@@ -56,8 +56,12 @@ FIELDS: Final = frozenset(
         "execution_id",  # + the fencing token of the claim that holds, or last held, the job
         "token",  # + names the enqueue call, where the caller chose the job's id
         "starts",  # + runs without an outcome
+        "redeliveries",  # + claims that came back unrun
         "on_lost",  # + what happens to such a run: "requeue" or "fail"
         "waiters",  # + how many clients wait for the end
+        "stop_requested",  # + the execution that a person wants ended
+        "stop_grace",  # + seconds that it may take to
+        "moved_by",  # + the call that canceled, requeued or stopped it last, and its answer
     }
 )  # fmt: skip
 """Every field that our code or scripts name; a test compares the scripts with it."""

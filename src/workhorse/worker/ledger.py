@@ -39,7 +39,7 @@ _NUMBER: Final = struct.Struct("<I")
 _RUNS_AT: Final = 48  # jobs that were entered, ever
 _CHILD_AT: Final = 52  # process of the job that runs, where that is not the worker's own
 _SLOTS_AT: Final = 64
-_SLOT: Final = struct.Struct("<B7xdII")  # state, entered at, where its verdict is, its length
+_SLOT: Final = struct.Struct("<BB6xdII")  # state, stop asked, entered at, verdict's place, length
 _ENTERED: Final = struct.Struct("<d")
 _VERDICT: Final = struct.Struct("<II")
 _BATCH_AT: Final = _SLOTS_AT + _SLOT.size * BATCH_JOBS
@@ -85,6 +85,8 @@ class Held:
     """By the monotonic clock, which the processes of a machine share."""
     settlement: Settlement | None
     """Where the slot is ENDED."""
+    stop_asked: bool = False
+    """A person wants it ended."""
 
 
 class LedgerBusyError(Exception):
@@ -120,7 +122,7 @@ class Ledger:
         memory = self._memory
         with self._lock:
             memory[_BATCH_AT : _BATCH_AT + len(batch)] = batch
-            held = _SLOT.pack(Slot.HELD, 0.0, 0, 0)
+            held = _SLOT.pack(Slot.HELD, 0, 0.0, 0, 0)
             memory[_SLOTS_AT : _SLOTS_AT + _SLOT.size * fitting] = held * fitting
             _HEAD.pack_into(memory, _HEAD_AT, len(batch), _VERDICTS_AT, now)
             memory[_COUNT_AT] = fitting
@@ -165,6 +167,14 @@ class Ledger:
     def is_done(self, number: int) -> bool:
         """Return whether the supervisor took job *number* over."""
         return self._memory[_SLOTS_AT + _SLOT.size * number] == _IS_DONE
+
+    def is_stop_asked(self, number: int | None = None) -> bool:
+        """Return whether job *number*, or else the one that runs, is wanted ended."""
+        memory = self._memory
+        if number is not None:
+            return memory[_SLOTS_AT + _SLOT.size * number + 1] == 1
+        slots = range(_SLOTS_AT, _SLOTS_AT + _SLOT.size * memory[_COUNT_AT], _SLOT.size)
+        return any(memory[at] == _IS_ENTERED and memory[at + 1] == 1 for at in slots)
 
     def clear(self) -> None:
         """Note that the whole batch is settled."""
@@ -244,6 +254,24 @@ class Ledger:
                 if held.job.execution_id == execution_id and held.slot is Slot.HELD:
                     self._memory[_SLOTS_AT + _SLOT.size * held.number] = _IS_DONE
 
+    def ask_stop(self, execution_id: str) -> Slot | None:
+        """Note that an execution is wanted ended; return its slot. Raises LedgerBusyError.
+
+        One that is HELD is taken back. None for one that has ended, or is not known.
+        """
+        with self._locked():
+            for held in self._read():
+                if held.job.execution_id == execution_id and held.slot in (
+                    Slot.HELD,
+                    Slot.ENTERED,
+                ):
+                    at = _SLOTS_AT + _SLOT.size * held.number
+                    self._memory[at + 1] = 1
+                    if held.slot is Slot.HELD:
+                        self._memory[at] = _IS_DONE
+                    return held.slot
+        return None
+
     def _read(self) -> list[Held]:
         memory = self._memory
         count, length = memory[_COUNT_AT], _NUMBER.unpack_from(memory, _HEAD_AT)[0]
@@ -252,14 +280,15 @@ class Ledger:
         batch: list[Any] = marshal.loads(memory[_BATCH_AT : _BATCH_AT + length])  # noqa: S302 - our own
         found: list[Held] = []
         for number, packed in enumerate(batch):
-            state, entered_at, where, size = _SLOT.unpack_from(
+            state, stop_asked, entered_at, where, size = _SLOT.unpack_from(
                 memory, _SLOTS_AT + _SLOT.size * number
             )
             if state == _IS_DONE:
                 continue
             ended = memory[where : where + size] if state == _IS_ENDED else None
             settlement = Settlement(*marshal.loads(ended)) if ended else None  # noqa: S302 - our own
-            found.append(Held(number, _unpack(packed), Slot(state), entered_at, settlement))
+            job = _unpack(packed)
+            found.append(Held(number, job, Slot(state), entered_at, settlement, bool(stop_asked)))
         return found
 
     @contextmanager

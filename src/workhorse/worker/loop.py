@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 from workhorse.core.ids import new_token
-from workhorse.core.outcomes import Crashed
+from workhorse.core.outcomes import Crashed, Returned, Stopped
 from workhorse.core.pacing import Pace, next_batch
 from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
 from workhorse.core.verdicts import judge
@@ -225,14 +225,22 @@ class Loop:
         batch.running[job.execution_id] = (number, job)
         options = self._options
         running = runner.Running(
-            job, options.name, options.keys, options.serializer, options.connect
+            job,
+            options.name,
+            options.keys,
+            options.serializer,
+            options.connect,
+            alone=options.isolation == "fork",
         )
         limit = runner.time_limit(job.timeout)
         kill_after = None if limit is None else limit + options.timeout_grace
         self._executor.start(job.execution_id, partial(runner.run, running), kill_after=kill_after)
 
     def _end(self, ended: Ended, number: int, job: Claimed) -> None:
-        verdict = judge(ended.outcome, job.policy)
+        outcome = ended.outcome
+        if self._ledger.is_stop_asked(number) and not isinstance(outcome, Returned):
+            outcome = Stopped()  # whatever else its end looked like
+        verdict = judge(outcome, job.policy)
         settlement = jobs.settlement(
             job,
             verdict,

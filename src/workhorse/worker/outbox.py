@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from workhorse.store.calls import Plan
+from workhorse.store.calls import Operation
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError
 from workhorse.worker.logs import say
@@ -17,8 +17,12 @@ from workhorse.worker.patience import can_wait, tell
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    make: Callable[[], Plan[Any]]
+    make: Callable[[], Operation[Any]]
     then: Callable[[Any], None]
+
+
+def _ignore(result: Any) -> None:
+    del result
 
 
 class Outbox:
@@ -37,10 +41,12 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._letters)
 
-    def post(self, make: Callable[[], Plan[Any]], then: Callable[[Any], None]) -> None:
-        """Have the plan that *make* returns carried out, and its result given to *then*.
+    def post(
+        self, make: Callable[[], Operation[Any]], then: Callable[[Any], None] = _ignore
+    ) -> None:
+        """Have the operation that *make* returns carried out, and its result given to *then*.
 
-        *then* gets None where the plan was dropped.
+        *then* gets None where the operation was dropped.
         """
         self._letters.append(_Letter(make, then))
 

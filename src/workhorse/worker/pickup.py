@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workhorse.core.outcomes import Outcome
+from workhorse.core.outcomes import Outcome, Stopped
 from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import jobs
 from workhorse.store.calls import Plan
@@ -45,7 +45,7 @@ def pick_up(
         unrun += [job for job in claim.jobs if job.execution_id not in known]
     released = yield from _release(options, worker, unrun)
     lost = [h for h in held if h.slot in (Slot.ENTERED, Slot.LARGE)]
-    judged = [(h, judge(outcome, h.job.policy)) for h in lost]
+    judged = [(h, judge(Stopped() if h.stop_asked else outcome, h.job.policy)) for h in lost]
     settlements = [h.settlement for h in held if h.settlement is not None] + [
         jobs.settlement(
             h.job,

@@ -64,7 +64,7 @@ class Presence:
         ttl = options.worker_ttl + 60  # as RQ
         return workers.register(options.keys, member.name, options.queues, fields, ttl=ttl)
 
-    def extend(self, member: Member) -> Call[list[jobs.Execution]] | None:
+    def extend(self, member: Member) -> Call[jobs.Extended] | None:
         """Return the call that extends all that *member* holds, None where that is nothing.
 
         Raises LedgerBusyError.

@@ -19,8 +19,19 @@ from dataclasses import dataclass
 from types import CoroutineType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self, cast
 
-from workhorse.core.errors import DeserializationError, JobTimeoutException
-from workhorse.core.outcomes import AskedRetry, Crashed, Outcome, Raised, Returned, TimedOut
+from workhorse.core.errors import (
+    DeserializationError,
+    JobStoppedException,
+    JobTimeoutException,
+)
+from workhorse.core.outcomes import (
+    AskedRetry,
+    Outcome,
+    Raised,
+    Returned,
+    Stopped,
+    TimedOut,
+)
 from workhorse.core.retry import Retry
 from workhorse.core.settings import JOB_TIMEOUT
 from workhorse.wire.keys import Keys
@@ -65,13 +76,11 @@ class Running(NamedTuple):
     keys: Keys
     serializer: Serializer
     connect: Callable[[], Client]
+    alone: bool = False
+    """Whether its process runs nothing else: an alarm before its time asks the job to stop."""
 
 
 CURRENT: Final[ContextVar[Running | None]] = ContextVar("workhorse_current", default=None)
-
-
-class StopNow(BaseException):
-    """Raised inside a job when its worker was told to stop at once."""
 
 
 def time_limit(timeout: int | None) -> float | None:
@@ -84,17 +93,20 @@ def run(running: Running) -> Outcome:
     """Run a job in this process and return how it ended."""
     job = running.job
     forks = _forks
-    limit = _interrupted_after(time_limit(job.timeout))
+    limit = _interrupted_after(time_limit(job.timeout), alone=running.alone)
     token = CURRENT.set(running)
     try:
         with limit:
             outcome = _call(job, running.serializer)
     except JobTimeoutException as error:
         outcome = TimedOut(_text_of(error))
-    except StopNow:
-        outcome = Crashed("its worker was told to stop at once")
+    except JobStoppedException:
+        outcome = Stopped()
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
-        outcome = TimedOut(_text_of(error)) if limit.is_over else Raised(_text_of(error))
+        if limit.was_stopped:
+            outcome = Stopped()
+        else:
+            outcome = TimedOut(_text_of(error)) if limit.is_over else Raised(_text_of(error))
         if forks != _forks:
             _leave(error)
     finally:
@@ -194,14 +206,18 @@ def _callable(found: Any, name: str) -> Callable[..., Any]:
 class _TimeLimit:
     """Raises JobTimeoutException in its block after *seconds*; only a main thread can be.
 
-    A timer and a handler that were there are put back: a test runner has its own.
+    An alarm before that asks the job to stop, and raises JobStoppedException. A timer and a
+    handler that were there are put back: a test runner has its own.
     """
 
-    __slots__ = ("_began", "_earlier", "_handler", "_outer", "_seconds", "is_over")
+    __slots__ = (
+        "_alone", "_began", "_earlier", "_handler", "_outer", "_seconds", "is_over", "was_stopped",
+    )  # fmt: skip
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, alone: bool) -> None:
         self._seconds = min(seconds, _LONGEST_TIMER)
-        self.is_over = False
+        self._alone = alone
+        self.is_over = self.was_stopped = False
 
     def __enter__(self) -> Self:
         global _limit
@@ -209,9 +225,8 @@ class _TimeLimit:
         if self._handler is not _interrupt:
             signal.signal(signal.SIGALRM, _interrupt)
         self._outer, _limit = _limit, self
+        self._began = time.monotonic()
         self._earlier = signal.setitimer(signal.ITIMER_REAL, self._seconds)
-        if self._earlier[0]:
-            self._began = time.monotonic()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -226,17 +241,21 @@ class _TimeLimit:
             signal.setitimer(signal.ITIMER_REAL, max(remaining - spent, 0.000001), interval)
 
     def interrupt(self) -> None:
-        """Say that time is up, once."""
-        if self.is_over:
+        """Say that time is up, or that a person wants the job to end; once."""
+        if self.is_over or self.was_stopped:
             return
-        self.is_over = True
-        raise JobTimeoutException(f"the job ran for {self._seconds:g} seconds, its time limit")
+        if time.monotonic() - self._began >= self._seconds:
+            self.is_over = True
+            raise JobTimeoutException(f"the job ran for {self._seconds:g} seconds, its time limit")
+        if self._alone or _is_stop_asked():
+            self.was_stopped = True
+            raise JobStoppedException("a person asked for the job to end")
 
 
 class _NoLimit:
     """A block that may last."""
 
-    is_over = False
+    is_over = was_stopped = False
 
     def __enter__(self) -> Self:
         return self
@@ -256,15 +275,27 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
         _limit.interrupt()
 
 
-def own_the_alarm() -> None:
-    """Take SIGALRM for good in a process that is a worker and nothing else: it saves time."""
+def _never() -> bool:
+    return False
+
+
+_is_stop_asked: Callable[[], bool] = _never
+
+
+def own_the_alarm(is_stop_asked: Callable[[], bool]) -> None:
+    """Take SIGALRM for good in a process that is a worker and nothing else: it saves time.
+
+    *is_stop_asked* tells whether the job that runs is meant by one that comes before its time.
+    """
+    global _is_stop_asked  # noqa: PLW0603 - of this process
+    _is_stop_asked = is_stop_asked
     signal.signal(signal.SIGALRM, _interrupt)
 
 
-def _interrupted_after(seconds: float | None) -> _TimeLimit | _NoLimit:
-    if seconds is None or threading.get_ident() != threading.main_thread().ident:
+def _interrupted_after(seconds: float | None, *, alone: bool = False) -> _TimeLimit | _NoLimit:
+    if threading.get_ident() != threading.main_thread().ident:
         return _NO_LIMIT
-    return _TimeLimit(seconds)
+    return _TimeLimit(_LONGEST_TIMER if seconds is None else seconds, alone=alone)
 
 
 def _text_of(error: BaseException) -> str:

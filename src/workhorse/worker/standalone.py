@@ -14,13 +14,16 @@ from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 from workhorse.core.settings import REGISTER_EVERY
+from workhorse.store import jobs
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_passing
+from workhorse.wire.commands import Kind
+from workhorse.worker.commands import Commands
 from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.executors.protocol import Executor
-from workhorse.worker.ledger import Ledger
+from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.logs import say
 from workhorse.worker.loop import Loop
@@ -37,11 +40,18 @@ class Upkeep:
     """What a supervisor would do for its worker, done by the worker between other things."""
 
     def __init__(
-        self, options: WorkerOptions, store: Store, ledger: Ledger, executor: Executor
+        self,
+        options: WorkerOptions,
+        store: Store,
+        ledger: Ledger,
+        executor: Executor,
+        shutdown: Shutdown,
     ) -> None:
         self._options = options
         self._store = store
         self._executor = executor
+        self._shutdown = shutdown
+        self._commands = Commands(options.connect, options.keys)
         self._member = Member(options.name, os.getpid(), ledger)
         self._presence = Presence(options)
         self._kept_at = self._shown_at = self._not_before = float("-inf")
@@ -53,6 +63,7 @@ class Upkeep:
         if now < self._not_before:
             return
         try:
+            self._obey()
             if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
                 self._keep()
                 self._kept_at = self._shown_at = now
@@ -66,12 +77,30 @@ class Upkeep:
             # Where it is away, the loop tells so.
             self._not_before = now + (backoff(0) if is_passing(error) else tell(error, 0))
 
+    def _obey(self) -> None:
+        for command in self._commands.heard([self._member.name]):
+            if command.kind is Kind.SHUTDOWN:
+                self._shutdown.request()
+            else:
+                self._kept_at = float("-inf")
+
     def _keep(self) -> None:
         calls: list[Call[Any]] = [self._presence.register(self._member)]
         if extend := self._presence.extend(self._member):
             calls.append(extend)
-        _, *lost = self._store.run_many(calls)
-        for execution in lost[0] if lost else ():
+        told = self._store.run_many(calls)[-1]
+        if not isinstance(told, jobs.Extended):
+            return
+        for execution, grace in told.stop:
+            slot = self._member.ledger.ask_stop(execution.execution_id)
+            if slot is Slot.HELD:
+                options = self._options
+                self._store.run(jobs.release(options.keys, [execution], worker=options.name))
+            elif slot is Slot.ENTERED:
+                say("stop", f"{execution.queue}: ending job {execution.job_id}, as it was asked "
+                    "for", job_id=execution.job_id)  # fmt: skip
+                self._executor.stop(execution.execution_id, grace=grace)
+        for execution in told.lost:
             say("lose", f"{execution.queue}: job {execution.job_id} is not ours any more "
                 "(canceled, deleted or recovered): ending its run",
                 level=logging.WARNING, job_id=execution.job_id)  # fmt: skip
@@ -80,6 +109,7 @@ class Upkeep:
 
     def leave(self) -> None:
         """Take the worker off the list."""
+        self._commands.close()
         with suppress(ServerError):
             self._store.run(self._presence.deregister(self._member))
 
@@ -94,7 +124,7 @@ def work(options: WorkerOptions, shutdown: Shutdown) -> int:
     ledger = Ledger()
     inline = options.isolation == "inline"
     executor = executor_for(options, ledger)
-    upkeep = Upkeep(options, store, ledger, executor)
+    upkeep = Upkeep(options, store, ledger, executor, shutdown)
     loop = Loop(options, store, ledger, executor, shutdown, tick=upkeep.tick, whole_run=inline)
     in_main = threading.current_thread() is threading.main_thread()
     say("boot", f"worker {options.name} started (pid {os.getpid()}), {options.isolation} on "

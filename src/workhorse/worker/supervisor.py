@@ -16,13 +16,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workhorse.core.outcomes import Crashed, Outcome, TimedOut
+from workhorse.core.outcomes import Crashed
 from workhorse.core.settings import BATCH_SECONDS, REGISTER_EVERY
 from workhorse.store import jobs
-from workhorse.store.calls import Call, Plan, as_it_is, command
+from workhorse.store.calls import Call, as_it_is, command
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_refused_login
-from workhorse.worker import runner
+from workhorse.wire.commands import Kind
+from workhorse.worker.commands import Commands
 from workhorse.worker.duties.duty import Duty, Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
@@ -31,33 +32,17 @@ from workhorse.worker.logs import say
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.outbox import Outbox
 from workhorse.worker.patience import backoff, can_wait, tell
-from workhorse.worker.pickup import PickedUp, pick_up, settle_ended
+from workhorse.worker.pickup import PickedUp, pick_up
 from workhorse.worker.presence import Member, Presence
 from workhorse.worker.process import spawn
+from workhorse.worker.watched import Watched
 
 _IDLE_TICK: Final = 0.1
 _BUSY_TICK: Final = BATCH_SECONDS
 _SHOW_EVERY: Final = 1.0
 """Seconds between two looks at whether a worker became busy or idle."""
-_STALLED: Final = 2.0
-"""Seconds in which a worker between two jobs makes no step: it is stopped, or its log is."""
-_FORK_SPARE: Final = 5.0
-"""Seconds that a worker which forks its jobs gets to enforce their limits itself."""
 _LAST_WORDS: Final = 10.0
 """Seconds, after the last worker has ended, in which what it left behind can still be told."""
-
-
-@dataclass(slots=True)
-class _Process:
-    """One worker process, and what the supervisor knows of it."""
-
-    member: Member
-    max_jobs: int | None
-    lightened: float = 0.0
-    """When the job was entered behind which nothing waits any more."""
-    killed_as: Outcome | None = None
-    busy_since: float | None = None
-    """Since when nobody but the worker gets at its ledger."""
 
 
 @dataclass(slots=True)
@@ -77,7 +62,7 @@ class Supervisor:
         self._count = processes
         self._shutdown = Shutdown()
         self._presence = Presence(options)
-        self._processes: dict[int, _Process] = {}
+        self._processes: dict[int, Watched] = {}
         self._vacancies: list[_Vacancy] = []
         self._deaths: dict[str, int] = {}
         self._kept_at = self._shown_at = 0.0
@@ -85,6 +70,7 @@ class Supervisor:
         self._stopping_since = 0.0
         self._in_order = True
         self._gave_back = False
+        self._commands = Commands(options.connect, options.keys)
 
     def run(self) -> int:
         """Work; return the exit code: 0 when all that was begun has ended in order."""
@@ -108,6 +94,7 @@ class Supervisor:
         finally:
             gc.unfreeze()
             self._end_all()
+            self._commands.close()
         say("exit", f"supervisor {options.name} ended", pid=os.getpid(), in_order=self._in_order)
         return 0 if self._in_order else 1
 
@@ -141,8 +128,9 @@ class Supervisor:
             self._stop(now)
             self._refill(now)
             for process in list(self._processes.values()):
-                self._watch(process, now)
+                process.look(now)
             self._outbox.send(now)
+            self._obey(now)
             self._tend(now)
             if self._has_given_up(now):
                 self._in_order = False
@@ -161,7 +149,9 @@ class Supervisor:
             say("spawn", f"can't start worker {name}: {error}", level=logging.ERROR, worker=name)
             self._vacate(name, max_jobs, ran=False)
             return
-        self._processes[pid] = _Process(Member(name, pid, ledger), max_jobs)
+        self._processes[pid] = Watched(
+            self._options, self._outbox, Member(name, pid, ledger), self._note_given_back, max_jobs
+        )
         self._kept_at = 0.0  # show it at once
         say("spawn", f"worker {name} started (pid {pid})", worker=name, pid=pid)
 
@@ -171,6 +161,7 @@ class Supervisor:
             process.member.ledger.close()
         if close := getattr(self._store.client, "close", None):
             close()
+        self._commands.close()
 
     def _refill(self, now: float) -> None:
         due = [vacancy for vacancy in self._vacancies if vacancy.at <= now]
@@ -180,6 +171,9 @@ class Supervisor:
             return
         for vacancy in due:
             self._start(vacancy.name, vacancy.max_jobs)
+
+    def _note_given_back(self) -> None:
+        self._gave_back = True
 
     def _vacate(self, name: str, max_jobs: int | None, *, ran: bool) -> None:
         """Start a worker again: at once if a job took it down, else later and later."""
@@ -205,7 +199,7 @@ class Supervisor:
             ):
                 os.waitpid(found.si_pid, os.WNOHANG)
 
-    def _bury(self, process: _Process, status: int) -> None:
+    def _bury(self, process: Watched, status: int) -> None:
         """Pick up what a worker that ended still held, and start it again if it crashed."""
         member, options = process.member, self._options
         name, ledger = member.name, member.ledger
@@ -213,7 +207,7 @@ class Supervisor:
         token, held, runs = ledger.token(), ledger.held(), ledger.runs()
         crashed = not ledger.has_left()
         if crashed:
-            self._kill_rest(member)
+            process.kill_rest()
             self._lament(process, status)
         else:
             say("exit", f"worker {name} ended (pid {member.pid})", worker=name, pid=member.pid)
@@ -232,77 +226,18 @@ class Supervisor:
             if (crashed or gave_back) and (left is None or left > 0):
                 self._vacate(name, left, ran=runs > 0)
 
-        self._outbox.post(lambda: _one(self._presence.deregister(member)), replace_it)
+        self._outbox.post(lambda: self._presence.deregister(member), replace_it)
 
-    def _kill_rest(self, member: Member) -> None:
-        """Kill what a dead worker's job left running."""
-        for group in (member.ledger.child(), member.pid):
-            if group:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(group, signal.SIGKILL)
-
-    def _lament(self, process: _Process, status: int) -> None:
+    def _lament(self, process: Watched, status: int) -> None:
         member = process.member
         running = [held.job for held in member.ledger.held() if held.slot is Slot.ENTERED]
         what = ", ".join(f"{job.queue}: {job.description} ({job.job_id})" for job in running)
         level = logging.WARNING if running or process.killed_as else logging.ERROR
         ran = f"it ran {what}" if running else "it ran no job"
-        say("crash", f"worker {member.name} (pid {member.pid}) is gone: {describe_exit(status)}; "
-            f"{ran}", level=level, worker=member.name, pid=member.pid,
+        why = process.why_killed() or describe_exit(status)
+        say("crash", f"worker {member.name} (pid {member.pid}) is gone: {why}; {ran}",
+            level=level, worker=member.name, pid=member.pid,
             running=[job.job_id for job in running])  # fmt: skip
-
-    # Watching jobs
-
-    def _watch(self, process: _Process, now: float) -> None:
-        """Enforce the time limit of the running job, and let nothing wait behind a slow one."""
-        if process.killed_as:
-            return
-        try:
-            self._look_into(process, now)
-            process.busy_since = None
-        except LedgerBusyError:
-            process.busy_since = process.busy_since or now
-            if now - process.busy_since > self._options.lease / 3:
-                # What it holds could not be extended: end it while all of that is still ours.
-                self._kill(process, Crashed("its worker was stopped in the middle of a step"))
-
-    def _look_into(self, process: _Process, now: float) -> None:
-        ledger = process.member.ledger
-        since = ledger.entered_since()
-        if since is None:
-            touched = ledger.touched_at()
-            if touched and now - touched > _STALLED:
-                self._lighten(process, Slot.HELD)
-            return
-        if now - since < BATCH_SECONDS:
-            return
-        if process.lightened != since:
-            self._lighten(process, Slot.HELD, Slot.ENDED)
-            process.lightened = since
-        entered = [held for held in ledger.held() if held.slot is Slot.ENTERED]
-        if entered and entered[0].entered_at == since:
-            self._enforce_limit(process, entered[0].job.timeout, now - since)
-
-    def _enforce_limit(self, process: _Process, timeout: int | None, ran: float) -> None:
-        limit = runner.time_limit(timeout)
-        grace = self._options.timeout_grace
-        spare = _FORK_SPARE if self._options.isolation == "fork" else 0
-        if limit is not None and ran > limit + grace + spare:
-            text = f"killed: the job did not end within {limit:g} seconds and {grace:g} of grace"
-            self._kill(process, TimedOut(text))
-
-    def _lighten(self, process: _Process, *slots: Slot) -> None:
-        taken = process.member.ledger.take_back(*slots)
-        if taken:
-            self._gave_back = True
-            options, name = self._options, process.member.name
-            self._outbox.post(
-                lambda: settle_ended(options, name, taken, sent_at=time.monotonic()), _ignore
-            )
-
-    def _kill(self, process: _Process, outcome: Outcome) -> None:
-        process.killed_as = outcome
-        self._kill_rest(process.member)
 
     # Keeping claims and duties
 
@@ -340,7 +275,7 @@ class Supervisor:
     def _keep(self) -> None:
         """Extend every lease and show every worker, in one round trip."""
         calls: list[Call[Any]] = []
-        extended: dict[int, _Process] = {}
+        extended: dict[int, Watched] = {}
         for process in self._processes.values():
             calls.append(self._presence.register(process.member))
             with suppress(LedgerBusyError):
@@ -355,20 +290,28 @@ class Supervisor:
             tell(error, 0)  # the other calls have been applied
             return
         for number, process in extended.items():
-            for execution in replies[number]:
-                with suppress(LedgerBusyError):
-                    self._lose(process, execution)
+            told: jobs.Extended = replies[number]
+            with suppress(LedgerBusyError):  # they are told again
+                for execution in told.lost:
+                    process.lose(execution)
+                for execution, grace in told.stop:
+                    process.stop(execution, grace)
 
-    def _lose(self, process: _Process, execution: jobs.Execution) -> None:
-        """End a run whose lease is another's or nobody's: canceled, deleted or recovered."""
-        ledger = process.member.ledger
-        ledger.take_back_one(execution.execution_id)
-        for held in ledger.held():
-            if held.job.execution_id == execution.execution_id and held.slot is Slot.ENTERED:
-                say("lose", f"{execution.queue}: job {execution.job_id} is not ours any more "
-                    "(canceled, deleted or recovered): ending its run",
-                    level=logging.WARNING, job_id=execution.job_id)  # fmt: skip
-                self._kill(process, Crashed("its lease was lost"))
+    # What people ask for
+
+    def _obey(self, now: float) -> None:
+        """Heed commands; what they say of jobs is found when the leases are extended."""
+        if not self._outbox.is_open(now):
+            return
+        members = [process.member for process in self._processes.values()]
+        for told in self._commands.heard(member.name for member in members):
+            if told.kind is not Kind.SHUTDOWN:
+                self._kept_at = 0.0
+                continue
+            for member in members:
+                if member.name == told.worker:
+                    say("stop", f"worker {member.name} was told to stop", worker=member.name)
+                    os.kill(member.pid, signal.SIGTERM)
 
     # Stopping
 
@@ -393,7 +336,7 @@ class Supervisor:
         self._in_order = self._in_order and not self._processes
         say("stop", message, level=logging.WARNING)
         for process in self._processes.values():
-            self._kill(process, Crashed("its worker was told to stop at once"))
+            process.kill(Crashed("its worker was told to stop at once"))
 
     def _has_given_up(self, now: float) -> bool:
         """Return whether to end although something is not told: the server stays away."""
@@ -405,18 +348,10 @@ class Supervisor:
     def _end_all(self) -> None:
         """Leave no process behind, whatever happened."""
         for process in self._processes.values():
-            self._kill_rest(process.member)
+            process.kill_rest()
         for pid in self._processes:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
-
-
-def _one(call: Call[Any]) -> Plan[Any]:
-    return (yield from call)
-
-
-def _ignore(result: Any) -> None:
-    del result
 
 
 def _tell_picked_up(picked: PickedUp | None) -> None:

@@ -2,8 +2,8 @@
 -- Take a job out of every place it may be in, and fence out whoever runs it, our worker or RQ's.
 local function withdraw(job_id, known)
   local queue, worker = known.origin or '', known.worker_name or ''
-  if known.execution_id then
-    end_execution(queue, job_id, known.execution_id, worker)
+  if known.execution_id and end_execution(queue, job_id, known.execution_id, worker) then
+    tell_worker(worker, {command = 'extend'})  -- it hears at once that it lost its lease
   end
   for _, execution in ipairs(redis.call('ZRANGE', executions_key(job_id), 0, -1)) do
     end_execution(queue, job_id, execution, worker)
@@ -18,10 +18,6 @@ local function withdraw(job_id, known)
 end
 
 local function known_job(job_id)
-  local names = {'status', 'origin', 'worker_name', 'execution_id', 'waiters', 'token', 'rate_limit_key'}
-  local known = {}
-  for i, value in ipairs(redis.call('HMGET', job_key(job_id), unpack(names))) do
-    known[names[i]] = value or nil
-  end
-  return known
+  return known_fields(job_id, {'status', 'origin', 'worker_name', 'execution_id', 'waiters', 'token', 'rate_limit_key',
+    'moved_by'})
 end

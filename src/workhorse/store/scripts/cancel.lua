@@ -1,11 +1,15 @@
 --! Cancel a job that has not ended: it will not start, and a running execution may write nothing more.
 --! keys: canceled
 --! events: cancel, release
---! args: job_id, waiting_in
---! include: _clock, _push, _end_execution, _apply, _withdraw
+--! args: job_id, token, waiting_in
+--! include: _clock, _push, _end_execution, _apply, _move, _withdraw
 --! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it.
 --!   With `waiting_in` only a job that is queued in that queue counts
 local known = known_job(job_id)
+local before = answered_before(known, token)
+if before then
+  return before
+end
 local elsewhere = waiting_in ~= '' and (known.status ~= after('release', 'started') or known.origin ~= waiting_in)
 if elsewhere then
   return ''
@@ -15,6 +19,7 @@ if to then
   withdraw(job_id, known)
   redis.call('HSET', job_key(job_id), 'status', to)
   redis.call('HDEL', job_key(job_id), 'execution_id')
+  note_move(job_id, token, known.status)
   redis.call('PERSIST', job_key(job_id))  -- a ttl is for waiting; a canceled job stays, as in RQ
   redis.call('ZADD', canceled_key(known.origin or ''), score(now), job_id)
   if known.waiters then

@@ -1,5 +1,5 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
---! keys: queue, lease, job, claim, suspended, dependents
+--! keys: queue, lease, job, claim, closed, suspended, dependents
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, fields...
 --! each: queue
@@ -8,8 +8,9 @@
 --!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
 --!   each job that asks for what we do not do yet (queue, id, the names of RQ's options)
 -- Sent again with the same token (the reply was lost), it returns what it took the first time and
--- takes nothing; with a count of 0 it only does that. A worker has one claim on its way at a time.
+-- takes nothing; with a count of 0 it only does that, and no later sending takes anything. A worker has one claim on its way at a time.
 local jobs, dropped, unheeded = {}, {}, {}
+local closed_for = 600  -- seconds that a message may take to arrive
 
 local function execution_of(number)
   return string.format('%s%08x', token, number)
@@ -25,12 +26,16 @@ local function take_again(taken)
   end
 end
 
-local memo = redis.call('GET', claim_key(worker))
+local memo, closed = unpack(redis.call('MGET', claim_key(worker), closed_key(token)))
 if memo and string.sub(memo, 1, #token) == token then
   take_again(cjson.decode(string.sub(memo, #token + 1)))
   return {jobs, dropped, 0, unheeded}
 end
 if tonumber(count) == 0 then
+  redis.call('DEL', closed_key(token))  -- first: out of memory, a script must begin with a removal
+  redis.call('SET', closed_key(token), 1, 'EX', closed_for)
+end
+if closed or tonumber(count) == 0 then
   return {jobs, dropped, 0, unheeded}
 end
 if redis.call('EXISTS', suspended_key()) == 1 then

@@ -2,7 +2,7 @@
 --! keys: results, dependents, dependencies, ended, tombstone
 --! events: delete
 --! each: job_id
---! include: _clock, _push, _end_execution, _apply, _withdraw
+--! include: _clock, _push, _end_execution, _apply, _move, _withdraw
 --! returns: for each the state it was in, or '' if there is no such job
 local replies = {}
 for item in items() do

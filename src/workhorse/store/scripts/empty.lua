@@ -2,7 +2,7 @@
 --! keys: queues, bell, results, dependents, dependencies, tombstone
 --! events: cancel, release
 --! args: queue, limit, keep, forget
---! include: _clock, _push, _end_execution, _apply, _withdraw
+--! include: _clock, _push, _end_execution, _apply, _move, _withdraw
 --! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run or
 --!   are scheduled: forward and recover look at known queues
 local taken = 0

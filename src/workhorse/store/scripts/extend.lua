@@ -4,7 +4,8 @@
 --! args: worker, lease
 --! each: job_id, execution_id, queue
 --! include: _clock, _end_execution
---! returns: for each 1, or 0 if the execution no longer holds the job: it must end and write nothing
+--! returns: for each '' while it holds the job; 'lost' if it no longer does: it must end and write nothing; or the
+--!   seconds that it may take to end, where it was asked to stop
 local replies = {}
 local stamp, moment, lapses = text(now), score(now), score(now + lease)
 local kept = math.ceil(lease) + 60
@@ -12,14 +13,14 @@ local kept = math.ceil(lease) + 60
 local function extend(item)
   -- Taken and put back: out of memory, a script must begin with a removal.
   if not take_lease(item.queue, item.job_id, item.execution_id) then
-    return 0
+    return 'lost'
   end
   local job = job_key(item.job_id)
-  local known = redis.call('HMGET', job, 'status', 'execution_id')
+  local known = redis.call('HMGET', job, 'status', 'execution_id', 'stop_requested', 'stop_grace')
   -- Deleted, canceled or restarted by RQ, which leaves the lease.
   if not known[1] or not after('release', known[1]) or known[2] ~= item.execution_id then
     forget_execution(item.job_id, item.execution_id, worker)
-    return 0
+    return 'lost'
   end
   local member = lease_member(item.job_id, item.execution_id)
   redis.call('ZADD', lease_key(item.queue), lapses, member)
@@ -33,7 +34,7 @@ local function extend(item)
   redis.call('EXPIRE', executions_key(item.job_id), kept)
   redis.call('SADD', worker_executions_key(worker), member)
   redis.call('EXPIRE', worker_executions_key(worker), kept)
-  return 1
+  return known[3] == item.execution_id and (known[4] or '0') or ''
 end
 
 for item in items() do

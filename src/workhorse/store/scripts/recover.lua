@@ -2,7 +2,7 @@
 --! keys: job, lease, queue
 --! events: recover
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _apply
+--! include: _clock, _push, _end_execution, _heed_stop, _apply
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted
 local replies = {}
 
@@ -33,7 +33,7 @@ local function recover(item)
     return 'refused'
   end
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id',
-    'started_at')
+    'started_at', 'stop_requested')
   end_execution(item.queue, item.job_id, item.execution_id, known[2] or '')
   redis.call('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
   if not known[1] then
@@ -42,7 +42,8 @@ local function recover(item)
   if held_by_other(item, known[5]) then
     return 'refused'
   end
-  if after('recover', known[1], item.to) then
+  heed_stop(item, known[7])
+  if after(item.event, known[1], item.to) then
     apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
     mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'

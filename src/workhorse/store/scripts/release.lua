@@ -1,9 +1,9 @@
 --! Give back executions that were not entered: to the front of their queues, in the order given.
---! keys: job, queue
+--! keys: job, failed
 --! events: release
---! args: worker
+--! args: worker, failure_ttl
 --! each: job_id, execution_id, queue
---! include: _push, _end_execution
+--! include: _clock, _push, _end_execution, _heed_stop, _apply
 --! returns: for each 1, or 0 if it did not hold its job
 local replies, given = {}, {}
 for item in items() do
@@ -15,12 +15,20 @@ local function release(item)
     return 0
   end
   local job = job_key(item.job_id)
-  local known = redis.call('HMGET', job, 'status', 'execution_id')
+  local known = redis.call('HMGET', job, 'status', 'execution_id', 'stop_requested', 'failure_ttl', 'waiters', 'token')
   local to = known[1] and after('release', known[1])
   if not to or known[2] ~= item.execution_id then
     return 0
   end
+  if known[3] == item.execution_id then
+    item.event, item.to, item.entry, item.fields = 'release', to, {}, {}
+    item.started_at, item.ended_at, item.ttl = 0, 0, known[4] or failure_ttl
+    heed_stop(item, known[3])
+    apply(item, worker, {waiters = known[5], token = known[6]}, 0)
+    return 1
+  end
   redis.call('HSET', job, 'status', to)
+  redis.call('HINCRBY', job, 'redeliveries', 1)
   redis.call('HDEL', job, 'started_at', 'worker_name', 'execution_id')
   push(item.queue, item.job_id, true)
   return 1

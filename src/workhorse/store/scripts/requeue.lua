@@ -1,17 +1,23 @@
 --! Put an ended job back on its queue, to run as if it were new. Its past runs stay in its results.
 --! keys: queues
 --! events: requeue
---! args: job_id, at_front
---! include: _clock, _push, _end_execution, _withdraw
+--! args: job_id, token, at_front
+--! include: _clock, _push, _end_execution, _move, _withdraw
 --! keys: results
 --! returns: the state it was in, or '' if there is no such job; it was requeued if the table allows it
 local known = known_job(job_id)
+local before = answered_before(known, token)
+if before then
+  return before
+end
 local to = known.status and after('requeue', known.status)
 if to then
   withdraw(job_id, known)
   local job = job_key(job_id)
   redis.call('HSET', job, 'status', to, 'enqueued_at', text(now))
-  redis.call('HDEL', job, 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'number_of_retries')
+  redis.call('HDEL', job, 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',
+    'number_of_retries', 'stop_requested', 'stop_grace')
+  note_move(job_id, token, known.status)
   redis.call('PERSIST', job)
   redis.call('PERSIST', results_key(job_id))
   redis.call('SADD', queues_key(), queue_key(known.origin or ''))

@@ -3,7 +3,7 @@
 --! events: succeed, retry, fail, stop, recover
 --! args: worker, sent_at
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _apply
+--! include: _clock, _push, _end_execution, _heed_stop, _apply
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
 --!   another's or nobody's; 'gone' if the job was deleted
 local replies = {}
@@ -18,7 +18,8 @@ local function answer_late(item, status, execution_id)
 end
 
 local function settle(item)
-  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token')
+  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token', 'stop_requested')
+  heed_stop(item, known[5])
   local legal = known[1] and after(item.event, known[1], item.to)
   if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
     return answer_late(item, known[1], known[2])

@@ -77,9 +77,9 @@ class ForkExecutor:
     def _begin(self) -> Forker:
         return Forker.lean() if self._lean else Forker.forked(self._shared)
 
-    def stop(self, execution_id: str) -> None:
+    def stop(self, execution_id: str, *, grace: float = 0) -> None:
         if self._child and self._child.execution_id == execution_id:
-            self._child.kill(Stopped())
+            self._child.stop(grace)
 
     def collect(self, timeout: float) -> list[Ended]:
         if self._leaving and self._leaving.is_gone():
@@ -116,6 +116,7 @@ class _Child:
         self._kill_after = kill_after
         self._killed_as: Outcome | None = None
         self._answered_at = 0.0
+        self._stop_by: float | None = None
         self._is_mute = False
         self._said = bytearray()
         self._channel, theirs = socket.socketpair()
@@ -143,6 +144,15 @@ class _Child:
         except (EOFError, OSError) as error:
             raise ForkerGoneError("no child took the job") from error
         return pid
+
+    def stop(self, grace: float) -> None:
+        """Ask the job to end, and kill it after *grace* seconds."""
+        if not grace:
+            self.kill(Stopped())
+        elif not self._stop_by:
+            self._stop_by = time.monotonic() + grace
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGALRM)
 
     def kill(self, outcome: Outcome) -> None:
         """End the job and all that it started, at once."""
@@ -183,6 +193,8 @@ class _Child:
         return max(0.0, self.started_at + self._kill_after - time.monotonic())
 
     def _enforce_limit(self) -> None:
+        if self._stop_by and not self._killed_as and time.monotonic() > self._stop_by:
+            self.kill(Stopped())
         if self._kill_after is not None and not self._killed_as and not self._until_limit():
             text = f"killed: the job did not end within {self._kill_after:g} seconds"
             self.kill(TimedOut(text))

@@ -27,7 +27,7 @@ class InlineExecutor:
         outcome = run()
         self._ended.append(Ended(execution_id, outcome, started_at, time.monotonic()))
 
-    def stop(self, execution_id: str) -> None:
+    def stop(self, execution_id: str, *, grace: float = 0) -> None:
         """Nothing to stop: the job ended before ``start`` returned."""
 
     def collect(self, timeout: float) -> list[Ended]:

@@ -39,8 +39,11 @@ class Executor(Protocol):
         """
         ...
 
-    def stop(self, execution_id: str) -> None:
-        """End a running job; it is reported as stopped."""
+    def stop(self, execution_id: str, *, grace: float = 0) -> None:
+        """End a running job; it is reported as stopped.
+
+        With *grace* it is asked to end itself, and killed after so many seconds.
+        """
         ...
 
     def collect(self, timeout: float) -> list[Ended]:

@@ -1,0 +1,53 @@
+"""What is published on a worker's channel, as RQ 3.0 writes it. All of it is a hint.
+
+Whoever does not hear it loses time and nothing else: what must happen to a job is in its hash.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import Any, NamedTuple, cast
+
+
+class Kind(StrEnum):
+    """What a worker is told."""
+
+    SHUTDOWN = "shutdown"
+    STOP_JOB = "stop-job"
+    STOP_EXECUTION = "stop-execution"
+    EXTEND = "extend"
+    """Ours: extend the leases now, for one of them is lost."""
+
+
+class Command(NamedTuple):
+    """One message, and the worker it is for."""
+
+    worker: str
+    kind: Kind
+    job_id: str = ""
+
+
+def encode_command(kind: Kind, **details: str) -> str:
+    """Return a message as RQ's workers read it.
+
+    >>> encode_command(Kind.STOP_JOB, job_id="7")
+    '{"command": "stop-job", "job_id": "7"}'
+    """
+    return json.dumps({"command": kind, **details})
+
+
+def decode_command(worker: str, message: bytes) -> Command | None:
+    """Return the command in *message*, None for one that we don't know.
+
+    >>> decode_command("w", b'{"command": "shutdown"}').kind.value
+    'shutdown'
+    >>> decode_command("w", b"boo")
+    """
+    try:
+        said = json.loads(message)
+        kind = Kind(said["command"])
+    except (ValueError, TypeError, KeyError):
+        return None
+    job_id = cast("dict[str, Any]", said).get("job_id")
+    return Command(worker, kind, job_id if isinstance(job_id, str) else "")
