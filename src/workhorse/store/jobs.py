@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
 from workhorse.core.states import ENDED, State
-from workhorse.core.verdicts import Verdict, judge_lost
+from workhorse.core.verdicts import OnLost, Verdict, judge_lost
 from workhorse.store.calls import Arguments, Call, Plan, command, script
 from workhorse.wire.codec import date_from_text
 from workhorse.wire.keys import Keys
@@ -147,12 +147,14 @@ def claim(  # noqa: PLR0913 - one for each input of the script
     count: int,
     lease: float,
     whole_run: bool = False,
+    on_lost: OnLost | None = None,
+    max_starts: int | None = None,
 ) -> Call[Claim]:
     """Take up to *count* jobs from *queues* in their order, leased to *worker*.
 
     Sent again with the same *token* it returns the same jobs, as far as they are still held.
     With *whole_run* a lease lasts at least for its job's time limit, for a worker that can't
-    extend it while the job runs.
+    extend it while the job runs. *on_lost* and *max_starts* are kept with jobs that have none.
     """
     args: Arguments = {
         "worker": worker,
@@ -161,6 +163,8 @@ def claim(  # noqa: PLR0913 - one for each input of the script
         "lease": lease,
         "whole_run": int(whole_run),
         "most_bytes": CLAIM_BYTES,
+        "on_lost": on_lost or "",
+        "max_starts": max_starts or "",
         "fields": FIELDS_TO_RUN,
     }
     return script("claim", keys, args, [QueueName(name) for name in queues], parse=_claim)

@@ -100,11 +100,9 @@ def run(running: Running) -> Outcome:
             outcome = _call(job, running.serializer)
     except JobTimeoutException as error:
         outcome = TimedOut(_text_of(error))
-    except JobStoppedException:
-        outcome = Stopped()
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         if limit.was_stopped:
-            outcome = Stopped()
+            outcome = Stopped(_text_of(error))
         else:
             outcome = TimedOut(_text_of(error)) if limit.is_over else Raised(_text_of(error))
         if forks != _forks:

@@ -1,15 +1,15 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
---! keys: queue, lease, job, claim, closed, suspended, dependents
+--! keys: queue, lease, job, claim, closed, suspended
 --! events: claim
---! args: worker, token, count, lease, whole_run, most_bytes, fields...
+--! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push
+--! include: _clock, _push, _unheeded
 --! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
 --!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
 --!   each job that asks for what we do not do yet (queue, id, the names of RQ's options)
 -- Sent again with the same token (the reply was lost), it returns what it took the first time and
 -- takes nothing; with a count of 0 it only does that, and no later sending takes anything. A worker has one claim on its way at a time.
-local jobs, dropped, unheeded = {}, {}, {}
+local jobs, dropped = {}, {}
 local closed_for = 600  -- seconds that a message may take to arrive
 
 local function execution_of(number)
@@ -53,24 +53,22 @@ local function lapse_of(timeout)
   return score(now + (limit < 0 and 86400 or limit + 60))
 end
 
--- Our client refuses these options; RQ's does not, and a job must not lose them in silence.
-local options_of_rq = {'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'repeats_left',
-  'rate_limit_key', 'webhooks'}
-
-local function note_unheeded(queue, id)
-  local names = {}
-  for i, value in ipairs(redis.call('HMGET', job_key(id), unpack(options_of_rq))) do
-    if value and value ~= '' then names[#names + 1] = options_of_rq[i] end
-  end
-  if redis.call('EXISTS', dependents_key(id)) == 1 then names[#names + 1] = 'dependents' end
-  if #names > 0 then unheeded[#unheeded + 1] = {queue, id, table.concat(names, ', ')} end
-end
-
 local bytes, most, spare = 0, tonumber(count), 1000
 local taken = {}
 local wanted, at = {unpack(fields)}, {}
 wanted[#wanted + 1] = 'status'
 for i, name in ipairs(fields) do at[name] = i end
+
+-- What the worker says of lost runs holds for jobs that say nothing themselves. It is kept with the job:
+-- whoever recovers it may be another worker, on another machine.
+local function stamp_policy(job, values)
+  for name, value in pairs({on_lost = on_lost, max_starts = max_starts}) do
+    if value ~= '' and not values[at[name]] then
+      redis.call('HSET', job, name, value)
+      values[at[name]] = value
+    end
+  end
+end
 
 local function take_one(queue)
   local id = redis.call('LPOP', queue_key(queue))
@@ -83,6 +81,7 @@ local function take_one(queue)
     local execution = execution_of(#jobs + 1)
     redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
     redis.call('PERSIST', job)
+    if on_lost ~= '' or max_starts ~= '' then stamp_policy(job, values) end
     local lapse = whole_run == '1' and lapse_of(values[at.timeout]) or lapses
     redis.call('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
     bytes = bytes + #(values[1] or '')
