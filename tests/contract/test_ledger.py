@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 
 import pytest
 
@@ -142,8 +143,21 @@ def test_a_batch_that_has_no_room_is_held_in_part(ledger: Ledger) -> None:
     assert len(ledger.held()) == held
 
 
+def test_the_whole_policy_of_a_job_is_held(ledger: Ledger) -> None:
+    policy = Policy(
+        retries_left=1, retry_intervals=(2,), retry_at_front=True, retry_jitter=0.5,
+        retry_on=("a.B",), give_up_on=("c.D",), asked_retries=3, starts=4, on_lost="fail",
+        max_starts=5,
+    )  # fmt: skip
+    assert all(getattr(policy, f.name) != f.default for f in fields(Policy)), "tells too little"
+    ledger.hold([claimed(1, policy=policy)], now=NOW)
+    assert ledger.held()[0].job.policy == policy
+
+
 def test_a_job_of_outlandish_size_is_held_all_the_same(ledger: Ledger) -> None:
-    policy = Policy(retries_left=1, retry_intervals=tuple(range(1_000_000)))
+    kinds = tuple(f"shop.Error{number}" for number in range(100_000))
+    waits = tuple(range(1_000_000))
+    policy = Policy(retries_left=1, retry_intervals=waits, retry_on=kinds, give_up_on=kinds)
     job = claimed(1, description="x" * 5_000_000, policy=policy)
     assert ledger.hold([job], now=NOW) == 1
     assert ledger.held()[0].job.policy.retry_intervals[:3] == (0, 1, 2)

@@ -161,3 +161,7 @@ def has_imported(module: str) -> bool:
 def import_module(module: str) -> None:
     """Import *module*."""
     importlib.import_module(module)
+
+
+class SoldOutError(LookupError):
+    """An exception of the user's own."""

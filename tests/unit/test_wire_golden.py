@@ -7,6 +7,7 @@ import json
 import pickle
 import re
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from hypothesis import strategies as some
 from workhorse.core.errors import DeserializationError
 from workhorse.core.outcomes import AskedRetry, Outcome, Raised, Returned, Stopped
 from workhorse.core.retry import Retry
+from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import scripts
 from workhorse.wire import codec, keys, payload, records
+from workhorse.wire.codec import NO_RULES, RetryRules
 from workhorse.wire.keys import TEMPLATES, Keys
 from workhorse.wire.payload import Call, JSONSerializer, PickleSerializer
 from workhorse.wire.records import FIELDS, FIELDS_TO_RUN, JobRecord, ResultType
@@ -34,7 +37,8 @@ FULL = JobRecord(
     id="j", data=b"\x80call", origin="q", description="d", created_at=MOMENT, timeout=180,
     result_ttl=-1, failure_ttl=9, ttl=8, meta=b"m", retries_left=3, retry_intervals=(10, 30),
     enqueue_at_front=True, enqueue_at_front_on_retry=True, result_in="hash", token="t",
-    on_lost="fail",
+    on_lost="fail", max_starts=5,
+    retry_rules=RetryRules(0.5, ("builtins.OSError",), ("shop.SoldOut",)),
 )  # fmt: skip
 
 
@@ -58,10 +62,12 @@ def test_the_fields_of_a_job() -> None:
         b"result_in": b"hash",
         b"token": b"t",
         b"on_lost": b"fail",
+        b"max_starts": b"5",
         b"enqueue_at_front": b"1",
         b"retries_left": b"3",
         b"retry_intervals": b"[10, 30]",
         b"enqueue_at_front_on_retry": b"1",
+        b"retry_rules": b'{"jitter":0.5,"on":["builtins.OSError"],"give_up":["shop.SoldOut"]}',
     }
 
 
@@ -69,6 +75,21 @@ def test_a_job_that_says_nothing_has_two_fields() -> None:
     assert records.encode(JobRecord(id="j", data=b"x", origin="q")) == [
         "data", b"x", "origin", "q",
     ]  # fmt: skip
+
+
+def test_a_retry_that_rqs_fields_can_tell_has_no_rules() -> None:
+    plain = records.encode(replace(FULL, retry_rules=NO_RULES))
+    assert "retry_rules" not in plain
+    assert codec.rules_to_json(NO_RULES) is None
+    assert codec.rules_from_json(b"") == codec.rules_from_json(None) == NO_RULES
+
+
+def test_what_a_job_says_of_a_lost_run_is_told_from_silence() -> None:
+    """Silence lets the worker decide."""
+    assert "on_lost" not in records.encode(replace(FULL, on_lost=None))
+    said = records.encode(replace(FULL, on_lost="requeue"))
+    assert records.decode("j", as_stored(said)).on_lost == "requeue"
+    assert records.decode("j", {b"data": b"x"}).on_lost is None
 
 
 def test_a_job_is_read_as_it_was_written() -> None:
@@ -94,8 +115,8 @@ def test_a_job_of_rqs_client_is_read() -> None:
 
 @pytest.mark.parametrize(
     "bad", [{b"status": b"lost"}, {b"timeout": b"soon"}, {b"created_at": b"now"},
-            {b"retry_intervals": b"10"}],
-    ids=["status", "number", "date", "list"],
+            {b"retry_intervals": b"10"}, {b"retry_rules": b"[]"}],
+    ids=["status", "number", "date", "list", "rules"],
 )  # fmt: skip
 def test_a_field_that_cant_be_read_is_named_in_the_error(bad: dict[bytes, bytes]) -> None:
     with pytest.raises(DeserializationError, match="not a"):
@@ -264,6 +285,51 @@ def test_what_a_claim_returns_is_known_and_fits_the_decoder() -> None:
     row = [b"q", b"j", b"e", [b"data", *[None] * (len(FIELDS_TO_RUN) - 1)]]
     job = records.decode_claimed(row)
     assert (job.queue, job.job_id, job.data, job.policy) == ("q", "j", b"data", Policy())
+
+
+def claimed(**fields: bytes) -> records.Claimed:
+    """Return a job with *fields* as a worker gets it."""
+    row = [fields.get(name) for name in FIELDS_TO_RUN]
+    return records.decode_claimed([b"q", b"j", b"e", row])
+
+
+def test_a_claim_tells_all_that_a_policy_holds() -> None:
+    stored = as_stored(records.encode(FULL))
+    row = [stored.get(name.encode()) for name in FIELDS_TO_RUN]
+    job = records.decode_claimed([b"q", b"j", b"e", row])
+    assert job.policy == Policy(
+        retries_left=3, retry_intervals=(10, 30), retry_at_front=True, retry_jitter=0.5,
+        retry_on=("builtins.OSError",), give_up_on=("shop.SoldOut",), on_lost="fail", max_starts=5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [b"", b"{", b"[]", b"7", b"null", b'{"jitter":"half"}', b'{"jitter":2}', b'{"jitter":-1}',
+     b'{"jitter":NaN}', b'{"jitter":1e999}', b'{"on":7}', b'{"on":"x"}', b'{"give_up":[7]}',
+     b'{"on":{"a":1}}', b"\xff", b"[" * 100_000, b'{"on":["%s"]}' % (b"x" * 250_000)],
+    ids=lambda rules: rules[:20].decode("ascii", "replace"),
+)  # fmt: skip
+def test_rules_that_cant_be_read_count_as_none(rules: bytes) -> None:
+    job = claimed(data=b"x", retries_left=b"1", retry_rules=rules)
+    assert job.policy == Policy(retries_left=1)
+
+
+@pytest.mark.parametrize(
+    ("intervals", "read"),
+    [(b"[1e999]", ()), (b"[" * 100_000, ()), (b"[1" + b"0" * 400 + b"]", (LONGEST_SPAN,))],
+    ids=["infinite", "deep", "huge"],
+)
+def test_waits_that_nobody_can_count_dont_stop_a_worker(
+    intervals: bytes, read: tuple[int, ...]
+) -> None:
+    job = claimed(data=b"x", retries_left=b"1", retry_intervals=intervals)
+    assert job.policy.retry_intervals == read
+
+
+@pytest.mark.parametrize("most", [b"", b"0", b"-1", b"many"])
+def test_a_limit_of_starts_that_makes_no_sense_is_ours(most: bytes) -> None:
+    assert claimed(data=b"x", max_starts=most).policy.max_starts == MAX_STARTS
 
 
 def test_every_field_of_ours_is_read_or_written_in_python_or_lua() -> None:

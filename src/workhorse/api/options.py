@@ -17,8 +17,9 @@ from workhorse.core.errors import (
 )
 from workhorse.core.ids import check_job_id, new_job_id, new_token
 from workhorse.core.retry import Retry
-from workhorse.core.settings import JOB_TIMEOUT
+from workhorse.core.settings import JOB_TIMEOUT, LONGEST_SPAN
 from workhorse.core.states import State
+from workhorse.wire.codec import RetryRules
 from workhorse.wire.payload import Call, Serializer, describe, dump, encode_call, name_call
 from workhorse.wire.records import IN_HASH, JobRecord
 
@@ -29,9 +30,6 @@ NOT_YET: Final = (
     "pipeline", "unique", "group_id",
 )  # fmt: skip
 """Options of RQ 3.0 that this version refuses rather than ignores."""
-
-_LONGEST: Final = 10_000_000_000
-"""Seconds, three centuries: the server can't count many more, and would stop half-way."""
 
 
 class EnqueueData(NamedTuple):
@@ -128,7 +126,7 @@ def _seconds(name: str, span: object) -> int | None:
         seconds = parse_seconds(cast("int | str | None", span))
     except TimeoutFormatError as error:
         raise TimeoutFormatError(f"{name}: {error}") from None
-    if seconds is not None and seconds > _LONGEST:
+    if seconds is not None and seconds > LONGEST_SPAN:
         raise InvalidOptionError(f"{name} is {span!r}: that is more than three hundred years")
     return seconds
 
@@ -160,6 +158,7 @@ def _with_retry(record: JobRecord, retry: object) -> JobRecord:
         retries_left=retry.max,
         retry_intervals=retry.intervals,
         enqueue_at_front_on_retry=retry.enqueue_at_front,
+        retry_rules=RetryRules(retry.jitter, retry.retry_on, retry.give_up_on),
     )
 
 

@@ -16,9 +16,11 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class AskedRetry:
-    """The function returned a ``Retry``: not done yet, try again by that policy."""
+    """The function returned or raised a ``Retry``: not done yet, try again by that policy."""
 
     retry: Retry
+    traceback: str = ""
+    """Where it was raised, and what for; empty where it was returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,8 @@ class Raised:
     """The job's code, its import or its arguments raised; *traceback* is the text to keep."""
 
     traceback: str
+    kinds: tuple[str, ...] = ()
+    """The dotted names of the exception's class and its base classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class TimedOut:
     """The job ran past its time limit and was interrupted, or killed when it would not end."""
 
     traceback: str
+    kinds: tuple[str, ...] = ()
+    """As of ``Raised``, where the job made another exception of the interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,9 @@ class Crashed:
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """A person asked for the job to end."""
+
+    traceback: str = ""
+    """Where it was, if it ended by an exception."""
 
 
 Outcome = Returned | AskedRetry | Raised | TimedOut | Crashed | Stopped

@@ -27,6 +27,9 @@ EXTEND_EVERY = 15.0
 MAX_STARTS = 3
 """How often a job may be entered without an outcome before it is failed as a poison pill."""
 
+LONGEST_SPAN = 10_000_000_000
+"""Seconds, three centuries: the server can't count many more, and would stop half-way."""
+
 BATCH_SECONDS = 0.025
 """The work that one worker may hold, and the time in which an ended job is settled."""
 BATCH_JOBS = 200

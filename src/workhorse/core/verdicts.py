@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from workhorse.core.errors import JobTimeoutException
 from workhorse.core.outcomes import (
     AskedRetry,
     Crashed,
@@ -14,7 +16,13 @@ from workhorse.core.outcomes import (
     Stopped,
     TimedOut,
 )
-from workhorse.core.retry import wait_after_failure, wait_when_asked
+from workhorse.core.retry import (
+    jittered,
+    kinds_of,
+    reason_to_give_up,
+    wait_after_failure,
+    wait_when_asked,
+)
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import Event, State
 
@@ -29,8 +37,14 @@ class Policy:
     """Tries that are left after exceptions; None when the job has no ``Retry``."""
     retry_intervals: tuple[int, ...] = ()
     retry_at_front: bool = False
+    retry_jitter: float = 0.0
+    """The part of a wait, at most, that chance takes off it."""
+    retry_on: tuple[str, ...] = ()
+    """Exceptions that are answered by a retry, as dotted names; empty for all."""
+    give_up_on: tuple[str, ...] = ()
+    """Exceptions that are not, whatever ``retry_on`` says."""
     asked_retries: int = 0
-    """How often the job returned a ``Retry`` so far."""
+    """How often the job returned or raised a ``Retry`` so far."""
     starts: int = 0
     """How often the job was entered and no outcome came back."""
     on_lost: OnLost = "requeue"
@@ -57,10 +71,15 @@ class Verdict:
 
 
 _NO_RETRY = Policy()
+_TIME_OUT: Final = ("workhorse.JobTimeoutException", *kinds_of(JobTimeoutException))
 
 
-def judge(outcome: Outcome, policy: Policy = _NO_RETRY) -> Verdict:
+def judge(  # noqa: PLR0911 - a case each
+    outcome: Outcome, policy: Policy = _NO_RETRY, *, chance: float = 1.0
+) -> Verdict:
     """Return what must happen to a job whose run ended in *outcome*.
+
+    *chance* is a random number below 1, for a wait with jitter; of 1 it takes nothing off.
 
     >>> judge(Returned(b"42")).to.value
     'finished'
@@ -73,13 +92,15 @@ def judge(outcome: Outcome, policy: Policy = _NO_RETRY) -> Verdict:
         case Returned(value):
             return Verdict(Event.SUCCEED, State.FINISHED, value=value)
         case AskedRetry():
-            return _judge_asked(outcome, policy)
-        case Raised(text) | TimedOut(text):
-            return _judge_failure(text, policy)
+            return _judge_asked(outcome, policy, chance)
+        case Raised(text, kinds):
+            return _judge_failure(text, kinds, policy, chance)
+        case TimedOut(text, kinds):
+            return _judge_failure(text, (*kinds, *_TIME_OUT), policy, chance)
         case Crashed(detail):
             return judge_lost(detail, policy)
-        case Stopped():
-            return Verdict(Event.STOP, State.STOPPED, error="Job stopped on request.")
+        case Stopped(text):
+            return Verdict(Event.STOP, State.STOPPED, error=_told("Job stopped on request.", text))
 
 
 def judge_lost(detail: str, policy: Policy) -> Verdict:
@@ -91,10 +112,12 @@ def judge_lost(detail: str, policy: Policy) -> Verdict:
     """
     starts = policy.starts + 1
     if policy.on_lost == "fail":
-        return Verdict(Event.RECOVER, State.FAILED, error=f"Job lost: {detail}", starts=starts)
+        reason = f"Job lost: {detail}; not tried again: on_lost is 'fail'"
+        return Verdict(Event.RECOVER, State.FAILED, error=reason, starts=starts)
     if starts >= policy.max_starts:
         reason = (
-            f"Job lost {starts} times and not tried again (a poison pill?). Last time: {detail}"
+            f"Job lost {_times(starts)} and not tried again: max_starts is {policy.max_starts} "
+            f"(a poison pill?). Last time: {detail}"
         )
         return Verdict(Event.RECOVER, State.FAILED, error=reason, starts=starts)
     return Verdict(
@@ -102,27 +125,43 @@ def judge_lost(detail: str, policy: Policy) -> Verdict:
     )
 
 
-def _judge_failure(text: str, policy: Policy) -> Verdict:
+def _judge_failure(text: str, kinds: Sequence[str], policy: Policy, chance: float) -> Verdict:
     left = policy.retries_left or 0
     wait = wait_after_failure(left, policy.retry_intervals)
     if wait is None:
         return Verdict(Event.FAIL, State.FAILED, error=text)
-    return _retry(wait, text, at_front=policy.retry_at_front, retries_left=left - 1)
+    if reason := reason_to_give_up(kinds, retry_on=policy.retry_on, give_up_on=policy.give_up_on):
+        # At the start: a traceback's last line is what logs and dashboards show of it.
+        return Verdict(Event.FAIL, State.FAILED, error=_told(f"Not tried again: {reason}.", text))
+    due_in = jittered(wait, policy.retry_jitter, chance)
+    return _retry(due_in, text, at_front=policy.retry_at_front, retries_left=left - 1)
 
 
-def _judge_asked(outcome: AskedRetry, policy: Policy) -> Verdict:
+def _judge_asked(outcome: AskedRetry, policy: Policy, chance: float) -> Verdict:
     retry, asked = outcome.retry, policy.asked_retries
+    what = f"The job {'raised' if outcome.traceback else 'returned'} {retry!r}"
     wait = wait_when_asked(asked, retry)
     if wait is None:
-        text = f"The job returned {retry!r} and was tried {asked} more times already."
+        text = _told(f"{what}; it was tried again {_times(asked)} already.", outcome.traceback)
         return Verdict(Event.FAIL, State.FAILED, error=text, exhausted=True)
-    text = f"The job returned {retry!r}."
-    at_front = policy.retry_at_front or retry.enqueue_at_front
-    return _retry(wait, text, at_front=at_front, asked_retries=asked + 1)
+    return _retry(
+        jittered(wait, retry.jitter, chance),
+        _told(f"{what}.", outcome.traceback),
+        at_front=policy.retry_at_front or retry.enqueue_at_front,
+        asked_retries=asked + 1,
+    )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _told(what: str, traceback: str) -> str:
+    return f"{what}\n{traceback}" if traceback else what
 
 
 def _retry(
-    wait: int,
+    wait: float,
     text: str,
     *,
     at_front: bool,

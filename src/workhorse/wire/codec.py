@@ -7,8 +7,13 @@ import json
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, cast
 
 from workhorse.core.errors import DeserializationError
+
+_RULES: Final = ("jitter", "on", "give_up")
+_LONGEST_RULES: Final = 250_000
+"""Bytes of a retry's rules. No ``Retry`` has as many; more would not fit a worker's ledger."""
 
 
 def date_to_text(moment: datetime) -> str:
@@ -56,7 +61,7 @@ def ints_from_json(text: bytes | str | None) -> tuple[int, ...]:
         return ()
     try:
         return tuple(int(number) for number in json.loads(text))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise DeserializationError(f"not a JSON list of numbers: {text!r}") from None
 
 
@@ -67,6 +72,49 @@ def ints_to_json(numbers: Iterable[int]) -> str:
     '[10, 30]'
     """
     return json.dumps(list(numbers))
+
+
+class RetryRules(NamedTuple):
+    """What a ``Retry`` says that RQ has no field for."""
+
+    jitter: float = 0.0
+    retry_on: tuple[str, ...] = ()
+    give_up_on: tuple[str, ...] = ()
+
+
+NO_RULES: Final = RetryRules()
+
+
+def rules_to_json(rules: RetryRules) -> str | None:
+    """Return *rules* as a job's hash holds them; None for none.
+
+    >>> rules_to_json(RetryRules(0.5, ("builtins.OSError",)))
+    '{"jitter":0.5,"on":["builtins.OSError"]}'
+    """
+    told = {name: rule for name, rule in zip(_RULES, rules, strict=True) if rule}
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=False) if told else None
+
+
+def rules_from_json(text: bytes | str | None) -> RetryRules:
+    """Return the rules in *text*; those of nobody for nothing."""
+    if not text:
+        return NO_RULES
+    try:
+        rules: Any = json.loads(text) if len(text) <= _LONGEST_RULES else None
+        jitter, retry_on, give_up_on = (rules.get(name) for name in _RULES)
+        found = RetryRules(float(jitter or 0), _names(retry_on), _names(give_up_on))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise DeserializationError(f"not a retry's rules: {text[:80]!r}") from None
+    if not 0 <= found.jitter <= 1:
+        raise DeserializationError(f"not a retry's rules: a jitter of {found.jitter}")
+    return found
+
+
+def _names(found: Any) -> tuple[str, ...]:
+    names = [] if found is None else cast("list[object]", found)
+    if not isinstance(found, list | None) or not all(isinstance(name, str) for name in names):
+        raise TypeError(str(names))
+    return tuple(map(str, names))
 
 
 def text_or_none(text: bytes | None) -> str | None:

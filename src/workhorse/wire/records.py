@@ -14,10 +14,12 @@ from enum import IntEnum
 from typing import Any, Final
 
 from workhorse.core.errors import DeserializationError
-from workhorse.core.settings import MAX_STARTS
+from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import OnLost, Policy, Verdict
 from workhorse.wire.codec import (
+    NO_RULES,
+    RetryRules,
     date_from_text,
     date_to_text,
     error_from_text,
@@ -25,6 +27,8 @@ from workhorse.wire.codec import (
     int_or_none,
     ints_from_json,
     ints_to_json,
+    rules_from_json,
+    rules_to_json,
     text_or_none,
 )
 
@@ -57,7 +61,9 @@ FIELDS: Final = frozenset(
         "token",  # + names the enqueue call, where the caller chose the job's id
         "starts",  # + runs without an outcome
         "redeliveries",  # + claims that came back unrun
-        "on_lost",  # + what happens to such a run: "requeue" or "fail"
+        "on_lost",  # + what happens to a run without an outcome: "requeue" or "fail"
+        "max_starts",  # + how many of them there may be
+        "retry_rules",  # + what a ``Retry`` says that RQ has no field for, as JSON
         "waiters",  # + how many clients wait for the end
         "stop_requested",  # + the execution that a person wants ended
         "stop_grace",  # + seconds that it may take to
@@ -69,7 +75,7 @@ FIELDS: Final = frozenset(
 FIELDS_TO_RUN: Final = (
     "data", "description", "timeout", "result_ttl", "failure_ttl", "retries_left",
     "retry_intervals", "enqueue_at_front_on_retry", "number_of_retries", "starts", "on_lost",
-    "result_in",
+    "result_in", "max_starts", "retry_rules",
 )  # fmt: skip
 """What a claim returns of each job, in this order."""
 
@@ -105,7 +111,10 @@ class JobRecord:
     execution_id: str | None = None
     token: str = ""
     starts: int = 0
-    on_lost: OnLost = "requeue"
+    redeliveries: int = 0
+    on_lost: OnLost | None = None
+    max_starts: int | None = None
+    retry_rules: RetryRules = NO_RULES
 
 
 def encode(record: JobRecord) -> list[Value]:
@@ -121,7 +130,8 @@ def encode(record: JobRecord) -> list[Value]:
         ("meta", record.meta),
         ("result_in", record.result_in or None),
         ("token", record.token or None),
-        ("on_lost", None if record.on_lost == "requeue" else record.on_lost),
+        ("on_lost", record.on_lost),
+        ("max_starts", record.max_starts),
         ("enqueue_at_front", 1 if record.enqueue_at_front else None),
     )
     for name, value in optional:
@@ -132,6 +142,9 @@ def encode(record: JobRecord) -> list[Value]:
         fields += ("retry_intervals", ints_to_json(record.retry_intervals))
         if record.enqueue_at_front_on_retry:
             fields += ("enqueue_at_front_on_retry", 1)
+        rules = rules_to_json(record.retry_rules)
+        if rules:
+            fields += ("retry_rules", rules)
     return fields
 
 
@@ -166,7 +179,10 @@ def decode(job_id: str, fields: Hash) -> JobRecord:
         execution_id=text_or_none(get(b"execution_id")),
         token=text_or_none(get(b"token")) or "",
         starts=int_or_none(get(b"starts")) or 0,
+        redeliveries=int_or_none(get(b"redeliveries")) or 0,
         on_lost=_on_lost(get(b"on_lost")),
+        max_starts=int_or_none(get(b"max_starts")),
+        retry_rules=rules_from_json(get(b"retry_rules")),
     )
 
 
@@ -195,9 +211,10 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
     """
     queue, job_id, execution_id, fields = row
     data, description, timeout, result_ttl, failure_ttl, *rest = fields
-    retries_left, intervals, at_front, asked, starts, on_lost, result_in = rest
-    if retries_left or asked or starts or on_lost:
-        policy = _policy(retries_left, intervals, at_front, asked, starts, on_lost)
+    retries_left, intervals, at_front, asked, starts, on_lost, result_in, max_starts, rules = rest
+    if retries_left or asked or starts or on_lost or max_starts:
+        told = (retries_left, intervals, at_front, asked, starts, on_lost, max_starts, rules)
+        policy = _policy(*told)
     else:
         policy = _NO_POLICY
     return Claimed(
@@ -217,26 +234,36 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
 _NO_POLICY: Final = Policy()
 
 
-def _policy(
+def _policy(  # noqa: PLR0913, PLR0917 - one for each field
     retries_left: bytes | None,
     intervals: bytes | None,
     at_front: bytes | None,
     asked: bytes | None,
     starts: bytes | None,
     on_lost: bytes | None,
+    max_starts: bytes | None,
+    rules: bytes | None,
 ) -> Policy:
     try:
-        waits = ints_from_json(intervals)
+        waits = tuple(min(wait, LONGEST_SPAN) for wait in ints_from_json(intervals))
     except DeserializationError:
         waits = ()
+    try:
+        jitter, retry_on, give_up_on = rules_from_json(rules)
+    except DeserializationError:
+        jitter, retry_on, give_up_on = NO_RULES
+    most = _lenient_int(max_starts) or 0
     return Policy(
         retries_left=_lenient_int(retries_left),
         retry_intervals=waits,
         retry_at_front=at_front == b"1",
         asked_retries=_lenient_int(asked) or 0,
         starts=_lenient_int(starts) or 0,
-        on_lost=_on_lost(on_lost),
-        max_starts=MAX_STARTS,
+        retry_jitter=jitter,
+        retry_on=retry_on,
+        give_up_on=give_up_on,
+        on_lost=_on_lost(on_lost) or "requeue",
+        max_starts=most if most > 0 else MAX_STARTS,
     )
 
 
@@ -337,7 +364,9 @@ def _state(text: bytes | None) -> State:
         raise DeserializationError(f"not a job status: {text!r}") from None
 
 
-def _on_lost(text: bytes | None) -> OnLost:
+def _on_lost(text: bytes | None) -> OnLost | None:
+    if not text:
+        return None
     return "fail" if text == b"fail" else "requeue"
 
 

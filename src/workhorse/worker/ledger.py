@@ -15,11 +15,12 @@ import mmap
 import multiprocessing
 import os
 import struct
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, cast
 
 from workhorse.core.settings import BATCH_JOBS
 from workhorse.core.verdicts import Policy
@@ -303,19 +304,26 @@ class Ledger:
 
 def _pack(job: Claimed, *, brief: bool = False) -> tuple[Any, ...]:
     """Return what judging and settling need of *job*; *brief* for one of outlandish size."""
-    policy = job.policy
+    policy = _told(job.policy)
+    if brief:
+        policy = tuple(map(_shortened, policy))
     return (
         job.queue, job.job_id, job.execution_id, job.description[:_DESCRIBED], job.timeout,
-        job.result_ttl, job.failure_ttl, job.result_in, policy.retries_left,
-        policy.retry_intervals[:100] if brief else policy.retry_intervals,
-        policy.retry_at_front, policy.asked_retries, policy.starts, policy.on_lost,
-        policy.max_starts,
+        job.result_ttl, job.failure_ttl, job.result_in, policy,
     )  # fmt: skip
+
+
+def _shortened(told: object) -> object:
+    return cast("tuple[object, ...]", told)[:100] if isinstance(told, tuple) else told
+
+
+_told: Final[Callable[[Policy], tuple[Any, ...]]] = attrgetter(*(f.name for f in fields(Policy)))
+"""Returns all that a policy says, in the order in which ``Policy`` takes it."""
 
 
 def _unpack(packed: tuple[Any, ...]) -> Claimed:
     queue, job_id, execution_id, description, timeout, *rest = packed
-    result_ttl, failure_ttl, result_in, *policy = rest
+    result_ttl, failure_ttl, result_in, policy = rest
     return Claimed(
         queue=queue,
         job_id=job_id,

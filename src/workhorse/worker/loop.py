@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -239,8 +240,9 @@ class Loop:
     def _end(self, ended: Ended, number: int, job: Claimed) -> None:
         outcome = ended.outcome
         if self._ledger.is_stop_asked(number) and not isinstance(outcome, Returned):
-            outcome = Stopped()  # whatever else its end looked like
-        verdict = judge(outcome, job.policy)
+            outcome = Stopped(getattr(outcome, "traceback", ""))  # whatever its end looked like
+        chance = random.random()  # noqa: S311 - spreads retries, guards nothing
+        verdict = judge(outcome, job.policy, chance=chance)
         settlement = jobs.settlement(
             job,
             verdict,

@@ -23,7 +23,7 @@ class PickedUp:
     released: int
 
 
-def pick_up(
+def pick_up(  # noqa: PLR0913 - what is left of a worker, and what is known of its end
     options: WorkerOptions,
     worker: str,
     token: str | None,
@@ -31,6 +31,7 @@ def pick_up(
     outcome: Outcome,
     *,
     sent_at: float,
+    chance: float = 1.0,
 ) -> Plan[PickedUp]:
     """Settle, judge or give back all that a dead *worker* held.
 
@@ -45,7 +46,10 @@ def pick_up(
         unrun += [job for job in claim.jobs if job.execution_id not in known]
     released = yield from _release(options, worker, unrun)
     lost = [h for h in held if h.slot in (Slot.ENTERED, Slot.LARGE)]
-    judged = [(h, judge(Stopped() if h.stop_asked else outcome, h.job.policy)) for h in lost]
+    judged = [
+        (h, judge(Stopped() if h.stop_asked else outcome, h.job.policy, chance=chance))
+        for h in lost
+    ]
     settlements = [h.settlement for h in held if h.settlement is not None] + [
         jobs.settlement(
             h.job,

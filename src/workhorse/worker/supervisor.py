@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import select
 import signal
 import time
@@ -213,8 +214,11 @@ class Supervisor:
             say("exit", f"worker {name} ended (pid {member.pid})", worker=name, pid=member.pid)
         ledger.close()
         outcome = process.killed_as or Crashed(describe_exit(status))
+        chance = random.random()  # noqa: S311 - one, however often the same is sent
         self._outbox.post(
-            lambda: pick_up(options, name, token, held, outcome, sent_at=time.monotonic()),
+            lambda: pick_up(
+                options, name, token, held, outcome, sent_at=time.monotonic(), chance=chance
+            ),
             _tell_picked_up,
         )
 
