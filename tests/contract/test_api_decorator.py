@@ -69,12 +69,15 @@ def test_options_count_for_every_call(client: redis.Redis) -> None:
         description="adds",
         failure_ttl=80,
         retry=Retry(2),
+        on_lost="fail",
+        max_starts=5,
     )(calls.add)
     first, second = decorated.delay(1), decorated.delay(2)
     for queued in (first, second):
         assert (queued.timeout, queued.result_ttl, queued.ttl) == (5, 60, 70)
         assert (queued.meta, queued.description) == ({"by": "ada"}, "adds")
         assert (queued.failure_ttl, queued.retries_left) == (80, 2)
+        assert (queued.on_lost, queued.max_starts) == ("fail", 5)
     assert Queue("low", client).jobs == [second, first]
 
 

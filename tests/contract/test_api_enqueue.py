@@ -58,6 +58,8 @@ def test_each_option_of_enqueue_is_stored(queue: Queue, client: redis.Redis) -> 
         at_front=True,
         meta={"by": "ada"},
         retry=Retry(max=3, interval=[10, 20], enqueue_at_front=True),
+        on_lost="fail",
+        max_starts=5,
     )
     stored = Job.fetch("sum-1", connection=client)
     assert stored == job
@@ -66,6 +68,7 @@ def test_each_option_of_enqueue_is_stored(queue: Queue, client: redis.Redis) -> 
     assert (stored.result_ttl, stored.ttl, stored.failure_ttl) == (60, 86_400, 120)
     assert stored.meta == {"by": "ada"}
     assert (stored.retries_left, stored.retry_intervals) == (3, (10, 20))
+    assert (stored.on_lost, stored.max_starts) == ("fail", 5)
     assert stored.get_position() == 0
     assert 86_000 < client.ttl(stored.key) <= 86_400
 
@@ -85,9 +88,12 @@ def test_enqueue_call_has_the_same_options(queue: Queue) -> None:
         at_front=True,
         meta={"by": "ada"},
         retry=Retry(1),
+        on_lost="requeue",
+        max_starts=1,
     )
     assert (job.timeout, job.result_ttl, job.ttl, job.failure_ttl) == (30, 60, 70, 80)
     assert (job.description, job.id, job.meta) == ("adds", "sum-1", {"by": "ada"})
+    assert (job.on_lost, job.max_starts) == ("requeue", 1)
     assert queue.job_ids[0] == "sum-1"
     assert outcome_of(job, queue) == 3
 
@@ -96,6 +102,12 @@ def test_args_and_kwargs_give_arguments_of_the_names_of_options(queue: Queue) ->
     job = queue.enqueue(calls.echo, args=(1, 2), kwargs={"ttl": 3, "job_id": "x"}, job_timeout=9)
     assert job.timeout == 9
     assert outcome_of(job, queue) == ((1, 2), {"ttl": 3, "job_id": "x"})
+
+
+def test_a_function_may_have_arguments_of_the_names_of_newer_options(queue: Queue) -> None:
+    job = queue.enqueue(calls.echo, kwargs={"on_lost": "sigh", "max_starts": 0})
+    assert outcome_of(job, queue) == ((), {"on_lost": "sigh", "max_starts": 0})
+    assert (job.on_lost, job.max_starts) == (None, None)
 
 
 def test_a_function_gets_what_enqueue_does_not_know(queue: Queue) -> None:
@@ -138,6 +150,22 @@ def test_an_enqueue_is_one_round_trip(server_socket: Path) -> None:
     client.close()
 
 
+def test_a_queue_says_what_becomes_of_lost_runs_where_its_jobs_do_not(
+    client: redis.Redis,
+) -> None:
+    queue = Queue("low", client, on_lost="fail", max_starts=5)
+    plain = queue.enqueue(calls.add, 1)
+    own = queue.enqueue(calls.add, 1, on_lost="requeue", max_starts=1)
+    (many,) = queue.enqueue_many([Queue.prepare_data(calls.add, (1,), max_starts=2)])
+    made = queue.enqueue_job(Job.create(calls.add, (1,), connection=client))
+    own_made = Job.create(calls.add, (1,), connection=client, on_lost="requeue", max_starts=9)
+    stored = [job.fetch(job.id, client) for job in (plain, own, many, made)]
+    stored.append(Job.fetch(queue.enqueue_job(own_made).id, client))
+    assert [(job.on_lost, job.max_starts) for job in stored] == [
+        ("fail", 5), ("requeue", 1), ("fail", 2), ("fail", 5), ("requeue", 9),
+    ]  # fmt: skip
+
+
 # Many
 
 
@@ -155,7 +183,9 @@ def test_each_of_many_has_its_options(queue: Queue) -> None:
         [
             Queue.prepare_data(calls.add, (1,), timeout=5, job_id="a", meta={"n": 1}),
             Queue.prepare_data("tests.support.calls.add", (1,), job_id="b", at_front=True),
-            Queue.prepare_data(calls.add, (1,), job_id="c", retry=Retry(2), ttl=9),
+            Queue.prepare_data(
+                calls.add, (1,), job_id="c", retry=Retry(2), ttl=9, on_lost="fail", max_starts=2
+            ),
         ]
     )
     assert queue.job_ids == ["b", "waits", "a", "c"]
@@ -164,6 +194,8 @@ def test_each_of_many_has_its_options(queue: Queue) -> None:
     assert third is not None
     assert (first.timeout, first.meta) == (5, {"n": 1})
     assert (third.retries_left, third.ttl) == (2, 9)
+    assert (first.on_lost, first.max_starts) == (None, None)
+    assert (third.on_lost, third.max_starts) == ("fail", 2)
 
 
 def test_enqueue_many_of_nothing_sends_nothing(queue: Queue, client: redis.Redis) -> None:

@@ -155,6 +155,10 @@ OPTIONS: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "a long id": ({"job_id": "x" * 256}, ValueError, "not a job id"),
     "a number as retry": ({"retry": 3}, ValueError, r"retry is 3: give a Retry"),
     "no retry": ({"retry": 0}, ValueError, "retry is 0"),
+    "a word as on_lost": ({"on_lost": "retry"}, ValueError, "on_lost is 'retry': give 'requeue'"),
+    "no run at all": ({"max_starts": 0}, ValueError, "max_starts is 0: give a number of runs"),
+    "a word as max_starts": ({"max_starts": "3"}, InvalidOptionError, "max_starts is '3'"),
+    "a truth as max_starts": ({"max_starts": True}, InvalidOptionError, "max_starts is True"),
     "text as meta": ({"meta": "by ada"}, ValueError, "meta is 'by ada': give a dictionary"),
     "meta that can't be stored": ({"meta": {"n": calls.Unpicklable()}}, TypeError, "job's meta"),
     "text as args": ({"args": "ab"}, ValueError, "args='ab': give a list"),
@@ -286,6 +290,17 @@ def test_what_can_not_name_a_job_is_refused(client: redis.Redis, job_id: Any) ->
 def test_a_queue_has_no_senseless_time_limit(client: redis.Redis, timeout: Any) -> None:
     way = lambda: Queue("low", client, default_timeout=timeout)  # noqa: E731
     refused(client, ValueError, "default_timeout", way)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"on_lost": "drop"}, "on_lost is 'drop'"), ({"max_starts": 0}, "max_starts is 0")],
+)
+def test_a_rule_for_lost_runs_that_nobody_knows_is_refused(
+    client: redis.Redis, options: dict[str, Any], told: str
+) -> None:
+    refused(client, ValueError, told, lambda: Queue("low", client, **options))
+    refused(client, ValueError, told, lambda: Worker(["low"], connection=client, **options))
 
 
 def test_a_state_that_nobody_knows_is_refused(client: redis.Redis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import threading
 import time
@@ -24,7 +25,9 @@ from workhorse.core.outcomes import (
     Stopped,
     TimedOut,
 )
-from workhorse.core.verdicts import Policy
+from workhorse.core.retry import Retry
+from workhorse.core.states import State
+from workhorse.core.verdicts import Policy, judge
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
 from workhorse.wire.records import Claimed
@@ -36,7 +39,7 @@ from workhorse.worker.executors.protocol import Ended, Executor, Run
 Start = Callable[..., list[Ended]]
 
 
-def run_of(name: str, *args: Any, timeout: int | None = 30) -> Run:
+def run_of(name: str, *args: Any, timeout: int | None = 30, policy: Policy | None = None) -> Run:
     data = encode_call(Call(f"tests.support.jobs.{name}", None, args, {}), PickleSerializer())
     job = Claimed(
         queue="q",
@@ -47,7 +50,7 @@ def run_of(name: str, *args: Any, timeout: int | None = 30) -> Run:
         timeout=timeout,
         result_ttl=None,
         failure_ttl=None,
-        policy=Policy(),
+        policy=policy or Policy(),
         result_in="hash",
     )
     connect = runner.ServerAt("unix:///nowhere")
@@ -157,7 +160,72 @@ def test_a_result_that_can_not_be_stored_is_a_success_all_the_same(executor: Exe
 
 
 def test_a_returned_retry_asks_to_be_run_again(executor: Executor) -> None:
-    assert isinstance(outcome_of(executor, run_of("ask_for_retry")), AskedRetry)
+    assert outcome_of(executor, run_of("ask_for_retry")) == AskedRetry(Retry(1))
+
+
+def test_a_raised_retry_asks_to_be_run_again_and_tells_what_for(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("raise_retry", "no such customer"))
+    assert isinstance(outcome, AskedRetry)
+    assert outcome.retry == Retry(2, 60, jitter=0.5)
+    assert "ValueError: no such customer" in outcome.traceback
+    assert "direct cause" in outcome.traceback
+    assert "runner.py" not in outcome.traceback
+
+
+@pytest.mark.parametrize("job", [("return_retry", "Mine"), ("raise_retry", "why")])
+def test_a_retry_leaves_the_job_without_its_class_and_its_frames(
+    executor: Executor, job: tuple[str, ...]
+) -> None:
+    outcome = outcome_of(executor, run_of(*job))
+    assert isinstance(outcome, AskedRetry)
+    assert type(outcome.retry) is Retry
+    assert outcome.retry.__traceback__ is None
+
+
+@pytest.mark.parametrize("job", [("return_retry", "NoRetry"), ("raise_no_retry",)])
+def test_a_retry_that_is_none_is_an_error_of_the_job(
+    executor: Executor, job: tuple[str, ...]
+) -> None:
+    outcome = outcome_of(executor, run_of(*job))
+    assert isinstance(outcome, Raised)
+    assert "AttributeError" in outcome.traceback
+
+
+def test_an_exception_is_told_with_all_its_kinds(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("raise_sold_out"))
+    assert isinstance(outcome, Raised)
+    assert outcome.kinds == (
+        "tests.support.jobs.SoldOutError", "builtins.LookupError", "builtins.Exception",
+        "builtins.BaseException",
+    )  # fmt: skip
+
+
+def test_an_exception_is_told_by_the_name_that_the_jobs_rules_have_for_it(
+    executor: Executor,
+) -> None:
+    shown = "tests.support.jobs.JobTimeoutException"
+    told = ("json.JSONDecodeError", "no.such.Thing", "builtins.ValueError", shown)
+    run = run_of("read_json", "{", policy=Policy(retry_on=told, give_up_on=("json.loads",)))
+    outcome = outcome_of(executor, run)
+    assert isinstance(outcome, Raised)
+    assert set(told) & set(outcome.kinds) == {"json.JSONDecodeError", "builtins.ValueError"}
+    assert "json.loads" not in outcome.kinds
+
+
+def test_an_interrupt_of_which_the_job_made_another_exception_has_the_kinds_of_both(
+    executor: Executor,
+) -> None:
+    outcome = outcome_of(executor, run_of("fail_when_late", 30, timeout=1))
+    assert isinstance(outcome, TimedOut)
+    assert outcome.kinds[0] == "tests.support.jobs.SoldOutError"
+    policy = Policy(retries_left=1, retry_on=("workhorse.JobTimeoutException",))
+    assert judge(outcome, policy).to is State.QUEUED
+
+
+def test_a_job_may_ask_for_another_run_when_its_time_is_over(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("retry_when_late", 30, timeout=1))
+    assert isinstance(outcome, AskedRetry)
+    assert "JobTimeoutException" in outcome.traceback
 
 
 def test_a_result_of_50_megabytes_arrives_whole(executor: Executor) -> None:
@@ -240,6 +308,7 @@ def test_a_job_that_takes_its_process_down_has_crashed(
     outcome = outcome_of(fork, run_of(name, str(journal), *args))
     assert isinstance(outcome, Crashed)
     assert told in outcome.detail
+    assert re.search(r"it had up to \d\d+ MB of memory", outcome.detail)
 
 
 def test_a_job_that_ignores_its_limit_is_killed_with_all_it_started(

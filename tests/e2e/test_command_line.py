@@ -77,20 +77,46 @@ def test_enqueue_takes_every_option_of_a_job(client: redis.Redis) -> None:
         "tasks.add", ":1", "-q", "low", "--timeout", "1m", "--result-ttl", "60", "--ttl", "300",
         "--failure-ttl", "600", "--description", "sum", "--job-id", "sum-1", "--at-front",
         "--retry-max", "3", "--retry-interval", "10", "--retry-interval", "60", "-S", "json",
+        "--on-lost", "fail", "--max-starts", "5",
     )  # fmt: skip
 
     assert job_id == "sum-1"
     fields = client.hgetall("rq:job:sum-1")
     assert fields[b"timeout"] == b"60"
     assert fields[b"retry_intervals"] == b"[10, 60]"
+    assert (fields[b"on_lost"], fields[b"max_starts"]) == (b"fail", b"5")
     assert fields[b"data"] == b'["tasks.add", null, [1], {}]'
     assert 0 < client.ttl("rq:job:sum-1") <= 300
+
+
+@pytest.mark.usefixtures("folder")
+def test_enqueue_takes_every_option_of_a_retry(client: redis.Redis) -> None:
+    job_id = enqueued(
+        "tasks.add", ":1", "--retry-max", "4", "--retry-interval", "10", "--retry-backoff", "3",
+        "--retry-max-interval", "60", "--retry-jitter", "0.5", "--retry-on", "OSError",
+        "--retry-on", "shop.Busy", "--give-up-on", "FileNotFoundError",
+    )  # fmt: skip
+    fields = client.hgetall(f"rq:job:{job_id}")
+    assert (fields[b"retries_left"], fields[b"retry_intervals"]) == (b"4", b"[10, 30, 60, 60]")
+    assert json.loads(fields[b"retry_rules"]) == {
+        "jitter": 0.5,
+        "on": ["builtins.OSError", "shop.Busy"],
+        "give_up": ["builtins.FileNotFoundError"],
+    }
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["worker", "--on-lost", "drop"], "drop"),
+        (["worker", "--max-starts", "0"], "0"),
+        (["enqueue", "tasks.add", "--on-lost", "drop"], "drop"),
+        (["enqueue", "tasks.add", "--max-starts", "0"], "0"),
+        (["enqueue", "tasks.add", "--retry-jitter", "0.5"], "--retry-max"),
+        (["enqueue", "tasks.add", "--retry-max", "2", "--retry-jitter", "2"], "0<=x<=1"),
+        (["enqueue", "tasks.add", "--retry-max", "2", "--retry-backoff", "2"], "first wait"),
+        (["enqueue", "tasks.add", "--retry-max", "2", "--retry-on", "Busy"], "Busy"),
         (["worker", "-n", "0"], "0"),
         (["worker", "-n", "mine"], "mine"),
         (["worker", "a\nb"], "a\\nb"),

@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import faulthandler
 import importlib
+import json
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from workhorse.core.errors import JobTimeoutException
 from workhorse.core.retry import Retry
 
 
@@ -60,6 +62,54 @@ def raise_unspeakable() -> None:
 
 def ask_for_retry() -> Retry:
     return Retry(max=1)
+
+
+def raise_retry(text: str) -> None:
+    """Ask for another run, and say what for."""
+    try:
+        fail(text)
+    except ValueError as error:
+        raise Mine from error
+
+
+class Mine(Retry):
+    """A Retry of the user's own, which only the job's process knows."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 60, jitter=0.5)
+
+
+class NoRetry(Retry):
+    """One that says nothing."""
+
+    def __init__(self) -> None:
+        """Forget to begin."""
+
+
+def return_retry(kind: str) -> Any:
+    return globals()[kind]()
+
+
+def raise_no_retry() -> None:
+    raise NoRetry
+
+
+def raise_sold_out() -> None:
+    raise SoldOutError("no more left")
+
+
+def retry_when_late(seconds: float) -> None:
+    try:
+        time.sleep(seconds)
+    except JobTimeoutException as error:
+        raise Retry(1) from error
+
+
+def fail_when_late(seconds: float) -> None:
+    try:
+        time.sleep(seconds)
+    except JobTimeoutException as error:
+        raise SoldOutError("late") from error
 
 
 def text_of(size: int) -> bytes:
@@ -161,6 +211,10 @@ def has_imported(module: str) -> bool:
 def import_module(module: str) -> None:
     """Import *module*."""
     importlib.import_module(module)
+
+
+def read_json(text: str) -> Any:
+    return json.loads(text)
 
 
 class SoldOutError(LookupError):

@@ -112,6 +112,8 @@ OfMain.__module__ = "__main__"
     [
         ({"max": 0}, "max=0", "1 or more"),
         ({"max": "3"}, "max='3'", "1 or more"),
+        ({"max": True}, "max=True", "1 or more"),
+        ({"max": 3, "jitter": True}, "jitter=True", "from 0 to 1"),
         ({"max": 3, "interval": -1}, "interval=-1", "whole seconds"),
         ({"max": 3, "interval": 1.5}, "interval=1.5", "whole seconds"),
         ({"max": 3, "interval": []}, "interval=[]", "one or several"),

@@ -11,6 +11,7 @@ from workhorse.api.options import EnqueueData, refuse_unsupported
 from workhorse.api.queue import Queue
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.retry import Retry
+from workhorse.core.verdicts import OnLost
 from workhorse.store.drivers import Client
 
 P = ParamSpec("P")
@@ -61,6 +62,9 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         on_success: Any = None,
         on_stopped: Any = None,
         webhooks: Any = None,
+        *,
+        on_lost: OnLost | None = None,
+        max_starts: int | None = None,
     ) -> None:
         refuse_unsupported(
             {
@@ -81,6 +85,8 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "description": description,
             "meta": meta,
             "retry": retry,
+            "on_lost": on_lost,
+            "max_starts": max_starts,
         }
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:

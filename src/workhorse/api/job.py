@@ -29,6 +29,7 @@ from workhorse.core.errors import (
 from workhorse.core.ids import check_job_id, new_job_id, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
+from workhorse.core.verdicts import OnLost
 from workhorse.store import jobs, results, views
 from workhorse.store.drivers import Client, Store
 from workhorse.wire.keys import Keys
@@ -112,10 +113,12 @@ class Job(JobSnapshot):
         on_failure: Any = None,
         on_stopped: Any = None,
         webhooks: Any = None,
+        on_lost: OnLost | None = None,
+        max_starts: int | None = None,
     ) -> Self:
         """Return a new job that is not stored yet; ``Queue.enqueue_job`` stores and queues it.
 
-        Without a *timeout* the queue's own applies.
+        What is not given of *timeout*, *on_lost* and *max_starts* the queue's own is.
         """
         refuse_unsupported(
             {
@@ -129,7 +132,7 @@ class Job(JobSnapshot):
         )
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, id,
-            at_front=False, meta=meta, retry=retry,
+            at_front=False, meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts,
         )  # fmt: skip
         chosen = choose_serializer(serializer)
         record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)

@@ -19,6 +19,7 @@ from workhorse.core.ids import check_job_id, new_job_id, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.settings import JOB_TIMEOUT, LONGEST_SPAN
 from workhorse.core.states import State
+from workhorse.core.verdicts import OnLost
 from workhorse.wire.codec import RetryRules
 from workhorse.wire.payload import Call, Serializer, describe, dump, encode_call, name_call
 from workhorse.wire.records import IN_HASH, JobRecord
@@ -47,6 +48,25 @@ class EnqueueData(NamedTuple):
     at_front: bool = False
     meta: Mapping[str, Any] | None = None
     retry: Retry | None = None
+    on_lost: OnLost | None = None
+    max_starts: int | None = None
+
+
+class LostRule(NamedTuple):
+    """What becomes of runs without an outcome; None for what a wider place says.
+
+    Said by a job, else by its queue, else by the worker that claims it.
+    """
+
+    on_lost: OnLost | None = None
+    max_starts: int | None = None
+
+    def or_else(self, other: LostRule) -> LostRule:
+        """Return this rule, completed by another."""
+        return LostRule(self.on_lost or other.on_lost, self.max_starts or other.max_starts)
+
+
+SILENT: Final = LostRule()
 
 
 def refuse_unsupported(options: Mapping[str, Any]) -> None:
@@ -73,11 +93,13 @@ def new_record(
     queue: str,
     serializer: Serializer,
     default_timeout: int | None = JOB_TIMEOUT,
+    default_lost: LostRule = SILENT,
     results_in_stream: bool = False,
 ) -> JobRecord:
     """Return a new job for *queue*, not yet stored. Raises an error of ours for bad options."""
     call = _call(data)
     timeout = check_timeout("the job's timeout", data.timeout)
+    lost = check_lost(data.on_lost, data.max_starts).or_else(default_lost)
     record = JobRecord(
         id=new_job_id() if data.job_id is None else check_job_id(data.job_id),
         data=encode_call(call, serializer),
@@ -92,6 +114,8 @@ def new_record(
         enqueue_at_front=bool(data.at_front),
         result_in="" if results_in_stream else IN_HASH,
         token=new_token() if data.job_id is not None else "",
+        on_lost=lost.on_lost,
+        max_starts=lost.max_starts,
     )
     return _with_retry(record, data.retry)
 
@@ -110,6 +134,19 @@ def check_timeout(name: str, timeout: object) -> int | None:
             f"{name} is {timeout!r}: give seconds of 1 or more, or -1 for no limit"
         )
     return seconds
+
+
+def check_lost(on_lost: object, max_starts: object) -> LostRule:
+    """Return what is to become of lost runs, as it was given."""
+    if on_lost not in (None, "requeue", "fail"):
+        raise InvalidOptionError(f"on_lost is {on_lost!r}: give 'requeue' or 'fail'")
+    if max_starts is not None and not _is_number_of_runs(max_starts):
+        raise InvalidOptionError(f"max_starts is {max_starts!r}: give a number of runs, 1 or more")
+    return LostRule(on_lost, cast("int | None", max_starts))
+
+
+def _is_number_of_runs(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 1
 
 
 def _ttl(ttl: object) -> int | None:

@@ -14,6 +14,8 @@ from workhorse.api.job import Job
 from workhorse.api.options import (
     NOT_YET,
     EnqueueData,
+    LostRule,
+    check_lost,
     check_timeout,
     new_record,
     refuse_unknown,
@@ -24,6 +26,7 @@ from workhorse.core.errors import DuplicateJobError, InvalidCallError, NoSuchJob
 from workhorse.core.ids import check_job_id, check_queue_name, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.states import State
+from workhorse.core.verdicts import OnLost
 from workhorse.store import jobs, views
 from workhorse.store.drivers import Client, Store
 from workhorse.wire.payload import Serializer, choose_serializer, dump
@@ -42,6 +45,8 @@ _RESERVED: Final = {
     "at_front": "at_front",
     "meta": "meta",
     "retry": "retry",
+    "on_lost": "on_lost",
+    "max_starts": "max_starts",
 }
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
 
@@ -54,6 +59,7 @@ class Queue:
     server is used, from the first need of one. *default_timeout* is the time limit of its
     jobs, in seconds or as ``"1h"``. With ``is_async=False`` jobs run at once, in the caller.
     With *results_in_stream* results are kept where RQ's own clients read them, at 4 kB a job.
+    *on_lost* and *max_starts* are those of its jobs, where they don't say: see ``enqueue``.
     """
 
     DEFAULT_TIMEOUT = settings.JOB_TIMEOUT
@@ -68,6 +74,8 @@ class Queue:
         serializer: Serializer | str | None = None,
         *,
         results_in_stream: bool = False,
+        on_lost: OnLost | None = None,
+        max_starts: int | None = None,
     ) -> None:
         self.name = check_queue_name(name)
         self.is_async = is_async
@@ -78,6 +86,7 @@ class Queue:
         self._default_timeout = timeout or self.DEFAULT_TIMEOUT
         self._job_class: type[Job] = job_class or Job
         self._results_in_stream = results_in_stream
+        self._lost = check_lost(on_lost, max_starts)
 
     @classmethod
     def all(
@@ -130,10 +139,15 @@ class Queue:
         """Queue a call of *f*, a function or its dotted name, and return the job.
 
         Options go among the keyword arguments: ``job_timeout``, ``description``,
-        ``result_ttl``, ``ttl``, ``failure_ttl``, ``job_id``, ``at_front``, ``meta``, ``retry``;
-        the function's own arguments of those names can be given by ``args=`` and ``kwargs=``.
-        One round trip, applied once however often the client resends it. A ``job_id`` that
-        belongs to a job that has not ended returns that job and changes nothing.
+        ``result_ttl``, ``ttl``, ``failure_ttl``, ``job_id``, ``at_front``, ``meta``, ``retry``,
+        ``on_lost``, ``max_starts``; the function's own arguments of those names can be given by
+        ``args=`` and ``kwargs=``. One round trip, applied once however often the client resends
+        it. A ``job_id`` that belongs to a job that has not ended returns that job and changes
+        nothing.
+
+        A run is lost when its process or its machine dies: nobody knows how far it came. With
+        ``on_lost="requeue"``, the default, it is run again, until *max_starts* runs were lost;
+        with ``"fail"`` it has failed, for jobs that must not be run twice.
 
         Raises InvalidCallError, SerializationError or another error of ours for what could
         not be run, before anything is sent.
@@ -155,13 +169,16 @@ class Queue:
         at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
         meta: Mapping[str, Any] | None = None,
         retry: Retry | None = None,
+        *,
+        on_lost: OnLost | None = None,
+        max_starts: int | None = None,
         **not_yet: Any,
     ) -> Job:
         """Queue a call, its arguments and options given apart; otherwise as ``enqueue``."""
         _refuse({"depends_on": depends_on, **not_yet}, "enqueue_call")
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
-            at_front, meta, retry,
+            at_front, meta, retry, on_lost, max_starts,
         )  # fmt: skip
         return self._enqueue([data])[0]
 
@@ -191,13 +208,16 @@ class Queue:
         at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
         meta: Mapping[str, Any] | None = None,
         retry: Retry | None = None,
+        *,
+        on_lost: OnLost | None = None,
+        max_starts: int | None = None,
         **not_yet: Any,
     ) -> EnqueueData:
         """Return one call for ``enqueue_many``."""
         _refuse({"depends_on": depends_on, **not_yet}, "prepare_data")
         return EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
-            at_front, meta, retry,
+            at_front, meta, retry, on_lost, max_starts,
         )  # fmt: skip
 
     def enqueue_job(
@@ -214,6 +234,7 @@ class Queue:
         refuse_unsupported({"pipeline": pipeline, "unique": unique})
         timeout = self._default_timeout if job.timeout is None else job.timeout
         meta = dump(job.meta, job.serializer, "the job's meta") if job.meta else None
+        lost = LostRule(job.record.on_lost, job.record.max_starts).or_else(self._lost)
         record = replace(
             job.record,
             origin=self.name,
@@ -221,6 +242,8 @@ class Queue:
             meta=meta,
             enqueue_at_front=at_front,
             token=new_token(),
+            on_lost=lost.on_lost,
+            max_starts=lost.max_starts,
         )
         return job.become(self._store_all([record])[0].record, self._link, self._keys)
 
@@ -246,6 +269,7 @@ class Queue:
                 queue=self.name,
                 serializer=self.serializer,
                 default_timeout=self._default_timeout,
+                default_lost=self._lost,
                 results_in_stream=self._results_in_stream,
             )
             for data in many

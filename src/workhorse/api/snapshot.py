@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
+from workhorse.core.verdicts import OnLost
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, Serializer, decode_call, describe
 from workhorse.wire.records import JobRecord
@@ -150,5 +151,28 @@ class JobSnapshot:
 
     @property
     def number_of_retries(self) -> int:
-        """How often it asked to be run again by returning a ``Retry``."""
+        """How often it asked to be run again by returning or raising a ``Retry``."""
         return self.record.number_of_retries
+
+    @property
+    def starts(self) -> int:
+        """How many runs began and were lost: their process or machine died, nobody knows when.
+
+        A run that goes on now is not among them, nor one that returned or failed.
+        """
+        return self.record.starts
+
+    @property
+    def redeliveries(self) -> int:
+        """How often a worker took it and gave it back unrun; that costs nothing."""
+        return self.record.redeliveries
+
+    @property
+    def on_lost(self) -> OnLost | None:
+        """What becomes of a lost run: "requeue" or "fail"; None for what its worker says."""
+        return self.record.on_lost
+
+    @property
+    def max_starts(self) -> int | None:
+        """How many runs may be lost until it fails; None for what its worker says, or three."""
+        return self.record.max_starts

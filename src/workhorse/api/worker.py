@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Final
 
 from workhorse.api.connection import client_of, default_keys, store_of
 from workhorse.api.job import Job
-from workhorse.api.options import refuse_unknown, refuse_unsupported
+from workhorse.api.options import check_lost, refuse_unknown, refuse_unsupported
 from workhorse.api.queue import Queue
 from workhorse.core import settings
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_queue_name
+from workhorse.core.verdicts import OnLost
 from workhorse.store import views
 from workhorse.store.connections import separate
 from workhorse.store.drivers import Client
@@ -39,7 +40,8 @@ class Worker:
     For a script of your own (that imports what its jobs need first); ``workhorse worker`` is
     faster, watches over several processes, and needs no code. *queues* are names or Queues,
     the most urgent first; connection and serializer are those of the first Queue,
-    where they are not given. Times are in seconds.
+    where they are not given. *on_lost* and *max_starts* are for jobs that don't say, nor their
+    queue: see ``Queue.enqueue``. Times are in seconds.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -58,6 +60,8 @@ class Worker:
         serializer: Serializer | str | None = None,
         log_job_description: bool = True,
         lease: float = settings.LEASE,
+        on_lost: OnLost | None = None,
+        max_starts: int | None = None,
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
@@ -70,6 +74,7 @@ class Worker:
         if first is not None:
             connection = first.connection if connection is None else connection
             serializer = first.serializer if serializer is None else serializer
+        lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown()
         self._queue = partial(queue_class or Queue, job_class=job_class)
@@ -82,6 +87,8 @@ class Worker:
             result_ttl=default_result_ttl,
             worker_ttl=worker_ttl or default_worker_ttl or settings.WORKER_TTL,
             lease=lease,
+            on_lost=lost.on_lost,
+            max_starts=lost.max_starts,
             describe_jobs=log_job_description,
         )
         self._options = options if name is None else replace(options, name=name)

@@ -11,7 +11,13 @@ from typing import Any
 import click
 
 from workhorse.api.queue import Queue
-from workhorse.cli.options import choose, serializer_option, url_option
+from workhorse.cli.options import (
+    choose,
+    max_starts_option,
+    on_lost_option,
+    serializer_option,
+    url_option,
+)
 from workhorse.core.retry import Retry
 from workhorse.store.connections import connect
 
@@ -46,6 +52,38 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
     metavar="SECONDS",
     help="The wait before a retry; may be given several times, for one after another.",
 )
+@click.option(
+    "--retry-backoff",
+    type=click.FloatRange(1),
+    metavar="FACTOR",
+    help="How many times the wait before it each wait is; needs --retry-interval.",
+)
+@click.option(
+    "--retry-max-interval",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="The longest wait.",
+)
+@click.option(
+    "--retry-jitter",
+    type=click.FloatRange(0, 1),
+    metavar="PART",
+    help="The part of each wait, at most, that chance takes off it; 0.5 is a half.",
+)
+@click.option(
+    "--retry-on",
+    multiple=True,
+    metavar="EXCEPTION",
+    help="Retry after such exceptions alone, by dotted name; may be given several times.",
+)
+@click.option(
+    "--give-up-on",
+    multiple=True,
+    metavar="EXCEPTION",
+    help="Never retry after such exceptions; may be given several times.",
+)
+@on_lost_option
+@max_starts_option
 @serializer_option
 @click.option("--quiet", is_flag=True, help="Print nothing.")  # fmt: skip
 def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
@@ -55,7 +93,6 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
     name%=literal are keyword arguments; a value "@file" is read from that file.
     """
     args, kwargs = read_arguments(arguments)
-    retry = Retry(given["retry_max"], given["retry_interval"]) if given["retry_max"] else None
     queue = Queue(
         given["queue"], connect(choose(given["url"]).url), serializer=given["serializer"]
     )
@@ -70,10 +107,29 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         description=given["description"],
         job_id=given["job_id"],
         at_front=given["at_front"],
-        retry=retry,
+        retry=_retry(given),
+        on_lost=given["on_lost"],
+        max_starts=given["max_starts"],
     )
     if not given["quiet"]:
         click.echo(f"Enqueued {job.get_call_string()} with job-id '{job.id}'.")
+
+
+def _retry(given: dict[str, Any]) -> Retry | None:
+    """Return the ``Retry`` that was asked for, if any was."""
+    ours = {
+        "backoff": given["retry_backoff"],
+        "max_interval": given["retry_max_interval"],
+        "jitter": given["retry_jitter"],
+        "retry_on": given["retry_on"],
+        "give_up_on": given["give_up_on"],
+    }
+    said: dict[str, Any] = {name: value for name, value in ours.items() if value}
+    if given["retry_max"]:
+        return Retry(given["retry_max"], given["retry_interval"], **said)
+    if said:
+        raise click.UsageError(f"{', '.join(said)}: no retry was asked for; give --retry-max")
+    return None
 
 
 def read_arguments(words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:

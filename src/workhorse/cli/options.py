@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from workhorse.core import settings
 from workhorse.store.connections import Choice, choose_url
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,6 +39,20 @@ serializer_option = click.option(
     default="pickle",
     show_default=True,
     help="How calls and results are written.",
+)
+
+on_lost_option = click.option(
+    "--on-lost",
+    type=click.Choice(["requeue", "fail"]),
+    help="What becomes of a run whose process or machine died: requeue runs the job again, fail "
+    "never does. A job's own word counts most, then its queue's, then the worker's; else requeue.",
+)
+max_starts_option = click.option(
+    "--max-starts",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="How many runs may be lost until the job has failed. Said as --on-lost; else "
+    f"{settings.MAX_STARTS}.",
 )
 
 

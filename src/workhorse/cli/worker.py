@@ -10,7 +10,14 @@ from typing import Any
 import click
 
 from workhorse.api.connection import default_keys
-from workhorse.cli.options import choose, path_option, serializer_option, url_option
+from workhorse.cli.options import (
+    choose,
+    max_starts_option,
+    on_lost_option,
+    path_option,
+    serializer_option,
+    url_option,
+)
 from workhorse.core import settings
 from workhorse.core.errors import InvalidNameError
 from workhorse.core.ids import check_queue_name
@@ -90,6 +97,8 @@ from workhorse.worker.supervisor import Supervisor
     metavar="SECONDS",
     help="What running jobs get to end after the first signal to stop.",
 )
+@on_lost_option
+@max_starts_option
 @path_option
 @serializer_option
 @click.option(
@@ -149,6 +158,8 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         lease=given["lease"],
         timeout_grace=given["timeout_grace"],
         shutdown_grace=given["grace"],
+        on_lost=given["on_lost"],
+        max_starts=given["max_starts"],
         paths=tuple(str(Path(path).resolve()) for path in given["paths"]),
         describe_jobs=not given["disable_job_desc_logging"],
         **({"name": given["name"]} if given["name"] else {}),

@@ -123,11 +123,11 @@ def _made_of(options: dict[str, Any]) -> Retry:
 
 
 def _is_count(number: object) -> bool:
-    return isinstance(number, int)
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
 def _is_number(number: object) -> bool:
-    return isinstance(number, int | float)
+    return _is_count(number) or isinstance(number, float)
 
 
 def _intervals(interval: int | Iterable[int]) -> Sequence[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Generator
@@ -152,20 +153,28 @@ def set_title(title: str) -> None:
     setproctitle(title)
 
 
-def describe_exit(status: int) -> str:
-    """Return what a wait status means, in words.
+def describe_exit(status: int, peak: int = 0) -> str:
+    """Return what a wait status means, in words; *peak* is the most memory it had, in bytes.
 
     >>> describe_exit(9)
     'its process was killed by SIGKILL (out of memory, or by a person)'
+    >>> describe_exit(11, 350_000_000)
+    'its process was killed by SIGSEGV; it had up to 350 MB of memory'
     >>> describe_exit(3 << 8)
     'its process ended with exit code 3'
     """
+    memory = f"; it had up to {peak / 1e6:.0f} MB of memory" if peak else ""
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
-        return f"its process ended with exit code {code}"
+        return f"its process ended with exit code {code}{memory}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
     hint = " (out of memory, or by a person)" if name == "SIGKILL" else ""
-    return f"its process was killed by {name}{hint}"
+    return f"its process was killed by {name}{hint}{memory}"
+
+
+def peak_of(usage: resource.struct_rusage) -> int:
+    """Return the most memory that a process had, in bytes."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

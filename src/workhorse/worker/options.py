@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workhorse.core import settings
+from workhorse.core.verdicts import OnLost
 from workhorse.store.drivers import Client
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import PickleSerializer, Serializer
@@ -41,6 +42,10 @@ class WorkerOptions:
     lease: float = settings.LEASE
     timeout_grace: float = settings.TIMEOUT_GRACE
     shutdown_grace: float = settings.SHUTDOWN_GRACE
+    on_lost: OnLost | None = None
+    """What becomes of a lost run of a job that does not say, nor its queue."""
+    max_starts: int | None = None
+    """How many runs of such a job may be lost."""
     paths: tuple[str, ...] = ()
     """Folders from which jobs are imported, first in ``sys.path``."""
     describe_jobs: bool = True

@@ -5,6 +5,7 @@ Whatever a job does, short of ending its process, becomes an ``Outcome`` here.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import signal
@@ -32,8 +33,9 @@ from workhorse.core.outcomes import (
     Stopped,
     TimedOut,
 )
-from workhorse.core.retry import Retry
+from workhorse.core.retry import Retry, kinds_of
 from workhorse.core.settings import JOB_TIMEOUT
+from workhorse.core.verdicts import Policy
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer, decode_call
 from workhorse.wire.records import Claimed
@@ -98,13 +100,8 @@ def run(running: Running) -> Outcome:
     try:
         with limit:
             outcome = _call(job, running.serializer)
-    except JobTimeoutException as error:
-        outcome = TimedOut(_text_of(error))
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
-        if limit.was_stopped:
-            outcome = Stopped(_text_of(error))
-        else:
-            outcome = TimedOut(_text_of(error)) if limit.is_over else Raised(_text_of(error))
+        outcome = _outcome_of(error, job, limit)
         if forks != _forks:
             _leave(error)
     finally:
@@ -149,7 +146,7 @@ def _call(job: Claimed, serializer: Serializer) -> Outcome:
     if isinstance(value, CoroutineType):
         value = _run_coroutine(value)
     if isinstance(value, Retry):
-        return AskedRetry(value)
+        return AskedRetry(copy.copy(value))
     return Returned(None if value is None else _serialized(value, serializer))
 
 
@@ -294,6 +291,39 @@ def _interrupted_after(seconds: float | None, *, alone: bool = False) -> _TimeLi
     if threading.get_ident() != threading.main_thread().ident:
         return _NO_LIMIT
     return _TimeLimit(_LONGEST_TIMER if seconds is None else seconds, alone=alone)
+
+
+def _outcome_of(error: BaseException, job: Claimed, limit: _TimeLimit | _NoLimit) -> Outcome:
+    text = _text_of(error)
+    if limit.was_stopped or isinstance(error, JobStoppedException):
+        return Stopped(text)
+    if isinstance(error, Retry):
+        try:
+            return AskedRetry(copy.copy(error), text)  # without the frames that it came through
+        except Exception as broken:  # noqa: BLE001 - a class of the user's that is no whole Retry
+            error, text = broken, _text_of(broken)
+    kinds = _kinds_of(type(error), job.policy)
+    if limit.is_over or isinstance(error, JobTimeoutException):
+        return TimedOut(text, kinds)
+    return Raised(text, kinds)
+
+
+def _kinds_of(cls: type[BaseException], policy: Policy) -> tuple[str, ...]:
+    """Return the names of *cls* and its bases, those by which the job's ``Retry`` knows them too.
+
+    A class may have one name where it is defined, and another where its package shows it.
+    """
+    try:
+        kinds = kinds_of(cls)
+        told = (*policy.retry_on, *policy.give_up_on)
+        return kinds + tuple(name for name in told if _shown_as(name) in cls.__mro__)
+    except Exception:  # noqa: BLE001 - a class can have code of its own, too
+        return ()
+
+
+def _shown_as(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, None)
 
 
 def _text_of(error: BaseException) -> str:

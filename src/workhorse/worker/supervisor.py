@@ -28,7 +28,13 @@ from workhorse.worker.commands import Commands
 from workhorse.worker.duties.duty import Duty, Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
-from workhorse.worker.lifecycle import Shutdown, describe_exit, set_title, woken_by_signals
+from workhorse.worker.lifecycle import (
+    Shutdown,
+    describe_exit,
+    peak_of,
+    set_title,
+    woken_by_signals,
+)
 from workhorse.worker.logs import say
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.outbox import Outbox
@@ -185,11 +191,12 @@ class Supervisor:
     def _reap(self) -> None:
         for pid in list(self._processes):
             try:
-                ended, status = os.waitpid(pid, os.WNOHANG)
+                ended, status, usage = os.wait4(pid, os.WNOHANG)
+                how = describe_exit(status, peak_of(usage)) if ended else ""
             except ChildProcessError:  # reaped by a program that we are embedded in
-                ended, status = pid, 0
+                ended, how = pid, "its process has ended, and nobody knows how"
             if ended:
-                self._bury(self._processes.pop(pid), status)
+                self._bury(self._processes.pop(pid), how)
         if os.getpid() == 1:  # orphans of jobs are ours to reap
             self._reap_orphans()
 
@@ -200,7 +207,7 @@ class Supervisor:
             ):
                 os.waitpid(found.si_pid, os.WNOHANG)
 
-    def _bury(self, process: Watched, status: int) -> None:
+    def _bury(self, process: Watched, how: str) -> None:
         """Pick up what a worker that ended still held, and start it again if it crashed."""
         member, options = process.member, self._options
         name, ledger = member.name, member.ledger
@@ -209,11 +216,11 @@ class Supervisor:
         crashed = not ledger.has_left()
         if crashed:
             process.kill_rest()
-            self._lament(process, status)
+            self._lament(process, how)
         else:
             say("exit", f"worker {name} ended (pid {member.pid})", worker=name, pid=member.pid)
         ledger.close()
-        outcome = process.killed_as or Crashed(describe_exit(status))
+        outcome = process.killed_as or Crashed(how)
         chance = random.random()  # noqa: S311 - one, however often the same is sent
         self._outbox.post(
             lambda: pick_up(
@@ -232,13 +239,13 @@ class Supervisor:
 
         self._outbox.post(lambda: self._presence.deregister(member), replace_it)
 
-    def _lament(self, process: Watched, status: int) -> None:
+    def _lament(self, process: Watched, how: str) -> None:
         member = process.member
         running = [held.job for held in member.ledger.held() if held.slot is Slot.ENTERED]
         what = ", ".join(f"{job.queue}: {job.description} ({job.job_id})" for job in running)
         level = logging.WARNING if running or process.killed_as else logging.ERROR
         ran = f"it ran {what}" if running else "it ran no job"
-        why = process.why_killed() or describe_exit(status)
+        why = process.why_killed() or how
         say("crash", f"worker {member.name} (pid {member.pid}) is gone: {why}; {ran}",
             level=level, worker=member.name, pid=member.pid,
             running=[job.job_id for job in running])  # fmt: skip

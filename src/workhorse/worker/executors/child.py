@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from workhorse.core.outcomes import Outcome, Raised, Returned
+from workhorse.core.retry import kinds_of
 from workhorse.worker.executors.protocol import Run
 
 HELLO: Final = struct.Struct("<I")
@@ -38,8 +39,8 @@ def serve(channel: socket.socket, shared: Sequence[object] = ()) -> None:
 def _run(work: bytes, shared: Sequence[object]) -> Outcome:
     try:
         run: Run = _Unpickler(io.BytesIO(work), shared).load()
-    except Exception:  # noqa: BLE001 - a serializer of the user's, say, that can't be imported here
-        return Raised(traceback.format_exc())
+    except Exception as error:  # noqa: BLE001 - a serializer, say, that can't be imported here
+        return Raised(traceback.format_exc(), kinds_of(type(error)))
     return run()
 
 

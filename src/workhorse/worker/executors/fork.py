@@ -16,7 +16,6 @@ from workhorse.core.outcomes import Crashed, Outcome, Stopped, TimedOut
 from workhorse.worker.executors.child import HELLO, LENGTH, NOTHING, pickled, received
 from workhorse.worker.executors.forker import Forker, ForkerGoneError
 from workhorse.worker.executors.protocol import Ended, Run
-from workhorse.worker.lifecycle import describe_exit
 
 _LOOK_EVERY: Final = 0.25
 """Seconds between two looks at a silent child: a grandchild may hold its channel open."""
@@ -237,8 +236,7 @@ class _Child:
         """Return how it ended without an answer, and end what it started, too."""
         self._channel.close()
         self._kill_group()
-        status = self._forker.status_of(self.pid)
-        return self._killed_as or Crashed(describe_exit(status or 0))
+        return self._killed_as or Crashed(self._forker.end_of(self.pid))
 
     def _has_ended(self, within: float = 0.0) -> bool:
         return self._forker.status_of(self.pid, within=within) is not None

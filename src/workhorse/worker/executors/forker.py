@@ -35,16 +35,18 @@ from typing import Final, NamedTuple, NoReturn
 
 from workhorse.worker.executors.child import flush, serve
 from workhorse.worker.lifecycle import (
+    describe_exit,
     die_with_parent,
     ignore_stop_signals,
     let_signals_come,
+    peak_of,
     signals_held_back,
     take_note,
 )
 
 Serve = Callable[[socket.socket], None]
 
-_EXIT: Final = struct.Struct("<ii")
+_EXIT: Final = struct.Struct("<iiQ")  # process, wait status, the most memory it had
 _NO_FORK_FOR: Final = 10.0
 """Seconds in which a fork is tried again when the system has no memory or no process left."""
 _CLIENT_LIBRARY: Final = ("redis", "workhorse.store.connections")
@@ -73,7 +75,7 @@ class Forker:
         self._exits, told = os.pipe()
         awaited, self._life = os.pipe()
         os.set_blocking(self._exits, False)
-        self._statuses: dict[int, int] = {}
+        self._exits_seen: dict[int, tuple[int, int]] = {}
         flush()
         self._pid = begin(_Ends(theirs, told, awaited), self._let_go)
         theirs.close()
@@ -131,19 +133,25 @@ class Forker:
         A forker that has ended took its children with it: they count as killed.
         """
         until = time.monotonic() + within
-        while child not in self._statuses:
+        while child not in self._exits_seen:
             left = max(0.0, until - time.monotonic())
             if not select.select([self._exits], [], [], left)[0]:
                 return None
             said = os.read(self._exits, _EXIT.size * 64)
             if not said:
                 return int(signal.SIGKILL)
-            self._statuses |= dict(_EXIT.iter_unpack(said))
-        return self._statuses[child]
+            self._exits_seen |= {
+                pid: (status, peak) for pid, status, peak in _EXIT.iter_unpack(said)
+            }
+        return self._exits_seen[child][0]
+
+    def end_of(self, child: int) -> str:
+        """Return how a child ended, in words."""
+        return describe_exit(*self._exits_seen.get(child, (signal.SIGKILL, 0)))
 
     def forget(self, child: int) -> None:
         """Drop what is known of a child whose end was seen."""
-        self._statuses.pop(child, None)
+        self._exits_seen.pop(child, None)
 
     def close(self) -> None:
         """End the forker, and the child that is ready."""
@@ -242,10 +250,10 @@ class _Nursery:
     def _report(self) -> None:
         with suppress(ChildProcessError):
             while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
                 if not pid:
                     return
-                os.write(self._told, _EXIT.pack(pid, status))
+                os.write(self._told, _EXIT.pack(pid, status, peak_of(usage)))
 
 
 def fork() -> int:
