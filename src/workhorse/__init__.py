@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         WorkhorseError,
     )
     from workhorse.core.retry import Retry
+    from workhorse.store.faults import EnqueueRefusedError, EnqueueUnknownError
     from workhorse.wire.payload import JSONSerializer, PickleSerializer
 
 VERSION = __version__
@@ -63,6 +64,7 @@ _HOMES = {
         "WorkhorseError",
     ),
     "core.retry": ("Retry",),
+    "store.faults": ("EnqueueRefusedError", "EnqueueUnknownError"),
     "wire.payload": ("JSONSerializer", "PickleSerializer"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -84,6 +86,8 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "ConnectionChoiceError",
     "DeserializationError",
     "DuplicateJobError",
+    "EnqueueRefusedError",
+    "EnqueueUnknownError",
     "InvalidCallError",
     "InvalidJobOperation",
     "InvalidNameError",

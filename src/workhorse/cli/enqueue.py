@@ -13,7 +13,6 @@ import click
 from workhorse.api.queue import Queue
 from workhorse.cli.options import choose, serializer_option, url_option
 from workhorse.core.retry import Retry
-from workhorse.store.connections import connect
 
 _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re.DOTALL)
 
@@ -56,9 +55,7 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
     """
     args, kwargs = read_arguments(arguments)
     retry = Retry(given["retry_max"], given["retry_interval"]) if given["retry_max"] else None
-    queue = Queue(
-        given["queue"], connect(choose(given["url"]).url), serializer=given["serializer"]
-    )
+    queue = Queue(given["queue"], choose(given["url"]).url, serializer=given["serializer"])
     job = queue.enqueue_call(
         function,
         args,

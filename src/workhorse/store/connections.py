@@ -93,12 +93,13 @@ def choose_url(
 def connect(url: str, *, for_worker: bool = False) -> redis.Redis:
     """Return a client of the server at *url*, not yet connected; close it when done.
 
-    A client *for_worker* never sends anything twice by itself: its caller retries, and knows
-    what may be sent again. Options in the URL's query (`?socket_timeout=3`) overrule ours.
+    It sends what a lost connection leaves open once more, at once, because one that lay idle may
+    be closed; a client *for_worker* sends nothing twice by itself. More is up to its `Store`,
+    which knows what may be sent again. Options in the URL's query (`?socket_timeout=3`)
+    overrule ours.
     """
     settings = _settings(checked(url))
-    if for_worker:
-        settings["retry"] = Retry(NoBackoff(), 0)
+    settings["retry"] = Retry(NoBackoff(), 0 if for_worker else 1, (redis.ConnectionError,))
     client: redis.Redis = _redis.Redis.from_url(url, **settings)
     return client
 
@@ -106,8 +107,8 @@ def connect(url: str, *, for_worker: bool = False) -> redis.Redis:
 def connect_async(url: str, *, for_worker: bool = False) -> redis.asyncio.Redis:
     """Return what `connect` returns, for asyncio."""
     settings = _settings(checked(url))
-    if for_worker:
-        settings["retry"] = AsyncRetry(NoBackoff(), 0)
+    times = 0 if for_worker else 1
+    settings["retry"] = AsyncRetry(NoBackoff(), times, (redis.ConnectionError,))
     client: redis.asyncio.Redis = _redis.asyncio.Redis.from_url(url, **settings)
     return client
 
