@@ -13,11 +13,18 @@ import redis
 
 from tests.fault.conftest import NewLife
 from tests.fault.sweeps import ATTEMPTS, begin, problems_of_end, sweep, with_log
-from tests.fault.troubles import KEEPING, Restartable, again_and_again, fill, idle, is_busy
+from tests.fault.troubles import (
+    KEEPING,
+    Restartable,
+    again_and_again,
+    fill,
+    idle,
+    is_busy,
+    teach_scripts,
+)
 from tests.support.faults import FULL, Life
 from tests.support.proxy import Fault, Rule
 from tests.support.waiting import wait_until
-from workhorse.store import scripts
 
 ISOLATIONS = ("inline", "fork")
 
@@ -56,8 +63,7 @@ def test_fault_21_a_server_killed_under_a_job_loses_and_repeats_nothing(
     life = own_life
     supervisor = life.start(isolation=isolation)
     workers = idle(life, supervisor)
-    for name in scripts.names():  # so that none of them is sent twice
-        life.client.script_load(scripts.load(name).source)
+    teach_scripts(life)
     if at != "run":
         life.proxy.add(
             Rule(
