@@ -150,6 +150,10 @@ class Proxy:
         with self._lock:
             self._partitioned = False
 
+    def lead_to(self, upstream: Path) -> None:
+        """Have new connections lead to another server; those that are open stay as they are."""
+        self._upstream = upstream
+
     def close(self) -> None:
         """End; connections through it are cut."""
         self._closing.set()
