@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         WorkhorseError,
     )
     from workhorse.core.retry import Retry
+    from workhorse.store.faults import EnqueueRefusedError, EnqueueUnknownError
     from workhorse.wire.payload import JSONSerializer, PickleSerializer
 
 VERSION = __version__
@@ -81,6 +82,7 @@ _HOMES = {
         "WorkhorseError",
     ),
     "core.retry": ("Retry",),
+    "store.faults": ("EnqueueRefusedError", "EnqueueUnknownError"),
     "wire.payload": ("JSONSerializer", "PickleSerializer"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -105,6 +107,8 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "ConnectionChoiceError",
     "DeserializationError",
     "DuplicateJobError",
+    "EnqueueRefusedError",
+    "EnqueueUnknownError",
     "InvalidCallError",
     "InvalidJobOperation",
     "InvalidNameError",

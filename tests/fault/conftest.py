@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fault.troubles import Restartable
 from tests.support.faults import Life, Nursery
 
 NewLife = Callable[[], Life]
@@ -32,4 +34,20 @@ def new_life(server_socket: Path, nursery: Nursery) -> Iterator[NewLife]:
 @pytest.fixture
 def life(new_life: NewLife) -> Iterator[Life]:
     with new_life() as life:
+        yield life
+
+
+@pytest.fixture
+def own_server() -> Iterator[Restartable]:
+    with tempfile.TemporaryDirectory(prefix="workhorse-test-") as folder:
+        server = Restartable(Path(folder))
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+@pytest.fixture
+def own_life(own_server: Restartable, nursery: Nursery) -> Iterator[Life]:
+    with Life(own_server.socket, nursery, "own") as life:
         yield life

@@ -101,22 +101,6 @@ def test_fault_12_many_that_are_enqueued_together_are_each_one_job_in_order(
     assert life.audit() == []
 
 
-@pytest.mark.parametrize("retries", [0, 2])
-@any_loss
-def test_fault_13_an_enqueue_whose_fate_is_unknown_may_be_called_again_with_its_id(
-    life: Life, producer: Producer, loss: Fault, retries: int
-) -> None:
-    life.proxy.add(Rule(loss, name="enqueue", times=retries + 1))
-    queue = producer.queue(retries)
-    with pytest.raises(redis.ConnectionError):
-        producer.enqueue(queue, "give", job_id="mine")
-    producer.enqueue(queue, "give", job_id="mine")
-    assert queue.job_ids == ["mine"]
-    life.drain()
-    assert life.begun() == {"give": 1}
-    life.assert_clean()
-
-
 @pytest.mark.parametrize("fault", [*LOSSES, Fault.REPEAT], ids=lambda fault: fault.name.lower())
 @both_isolations
 def test_fault_14_an_end_that_is_sent_again_counts_once(

@@ -5,81 +5,30 @@ Those that need more than one server wait: see the README.
 
 from __future__ import annotations
 
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry as ClientRetry
 
 from tests.fault.conftest import NewLife
 from tests.fault.sweeps import ATTEMPTS, begin, problems_of_end, sweep, with_log
-from tests.support import servers
-from tests.support.faults import FULL, Life, Nursery, Started
+from tests.fault.troubles import (
+    KEEPING,
+    Restartable,
+    again_and_again,
+    fill,
+    idle,
+    is_busy,
+    teach_scripts,
+)
+from tests.support.faults import FULL, Life
 from tests.support.proxy import Fault, Rule
-from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
-from workhorse import Queue
-from workhorse.store import scripts
-from workhorse.store.server import server_binary
 
 ISOLATIONS = ("inline", "fork")
 
 both_isolations = pytest.mark.parametrize("isolation", ISOLATIONS)
-
-
-@dataclass
-class Restartable:
-    """A server that can be killed and started again, on the data that it has kept or on none."""
-
-    folder: Path
-    _running: ExitStack = field(default_factory=ExitStack)
-    _turns: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def socket(self) -> Path:
-        return self.folder / "server.sock"
-
-    def start(self, *options: str) -> RunningServer:
-        made = servers.started("own", server_binary(), self.folder, *options)
-        with self._turns:
-            return self._running.enter_context(made)
-
-    def kill(self) -> None:
-        with self._turns:
-            self._running.close()
-
-
-KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
-
-
-@pytest.fixture
-def own_server() -> Iterator[Restartable]:
-    with tempfile.TemporaryDirectory(prefix="workhorse-test-") as folder:
-        server = Restartable(Path(folder))
-        try:
-            yield server
-        finally:
-            server.kill()
-
-
-@pytest.fixture
-def own_life(own_server: Restartable, nursery: Nursery) -> Iterator[Life]:
-    with Life(own_server.socket, nursery, "own") as life:
-        yield life
-
-
-def idle(life: Life, supervisor: Started, processes: int = 1) -> list[int]:
-    """Return a supervisor's workers when they wait for jobs."""
-    wait_until(lambda: len(supervisor.workers) == processes)
-    wait_until(lambda: life.client.info("clients")["blocked_clients"] >= processes)
-    return supervisor.workers
 
 
 @both_isolations
@@ -114,8 +63,7 @@ def test_fault_21_a_server_killed_under_a_job_loses_and_repeats_nothing(
     life = own_life
     supervisor = life.start(isolation=isolation)
     workers = idle(life, supervisor)
-    for name in scripts.names():  # so that none of them is sent twice
-        life.client.script_load(scripts.load(name).source)
+    teach_scripts(life)
     if at != "run":
         life.proxy.add(
             Rule(
@@ -229,24 +177,6 @@ def test_fault_28_29_what_passes_is_waited_out_at_every_call(new_life: NewLife) 
     assert sweep(range(len(PASSING)), problems_at) == []
 
 
-@contextmanager
-def again_and_again(what: Callable[[], object]) -> Iterator[None]:
-    """Do something every few milliseconds within the block."""
-    over = threading.Event()
-
-    def repeat() -> None:
-        while not over.wait(0.02):
-            what()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 @pytest.mark.parametrize("trouble", ["script_flush", "client_kill"])
 @both_isolations
 def test_fault_29_34_a_server_that_forgets_scripts_or_cuts_connections_all_the_time(
@@ -298,48 +228,6 @@ def test_fault_29_a_script_of_somebody_else_that_runs_for_long_is_waited_out(
     assert life.begun() == {"job": 1}
     assert supervisor.workers == workers
     life.assert_clean()
-
-
-def is_busy(server: RunningServer) -> bool:
-    try:
-        with server.client() as client:
-            client.set_retry(ClientRetry(NoBackoff(), 0))
-            client.ping()
-    except redis.ResponseError as error:
-        return "BUSY" in str(error) or "busy" in str(error)
-    return False
-
-
-def fill(life: Life) -> list[str]:
-    """Queue jobs until the server has no memory left; return those that it took."""
-    taken: list[str] = []
-    with suppress(redis.ResponseError):
-        while len(taken) < 10_000:
-            job = f"job{len(taken)}"
-            life.enqueue("give_much", job, 100, meta=b"x" * 40_000)
-            taken.append(job)
-    return taken
-
-
-def test_fault_30_a_full_server_refuses_a_job_and_keeps_nothing_of_it(
-    own_server: Restartable, own_life: Life, environment_of_its_own: pytest.MonkeyPatch
-) -> None:
-    own_server.start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
-    life = own_life
-    environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
-    taken = fill(life)
-    before = life.client.dbsize()
-    began = time.monotonic()
-    with (
-        redis.Redis(unix_socket_path=str(own_server.socket)) as client,
-        pytest.raises(redis.exceptions.OutOfMemoryError),
-    ):
-        Queue("q", client).enqueue("tests.fault.jobs.work", "x" * 50_000, job_id="refused")
-    assert time.monotonic() - began < 1
-    assert life.client.dbsize() == before
-    assert life.client.llen(life.keys.queue("q")) == len(taken)
-    assert life.state("refused") is None
-    assert life.audit() == []
 
 
 @pytest.mark.parametrize("result_ttl", [0, 500])

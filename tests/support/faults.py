@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import redis
+from redis.sentinel import Sentinel
 
 import workhorse
 from tests.support.proxy import Proxy, Seen
@@ -33,7 +34,7 @@ from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
 from workhorse.core.states import ENDED, State
 from workhorse.store import jobs, results, views
-from workhorse.store.connections import connect
+from workhorse.store.connections import connect, separate
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, describe, encode_call
@@ -119,8 +120,11 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
         processes = told.pop("processes")
         if die_at := told.pop("die_at", None):
             _die_at(*die_at)
+        url, sentinels = told.pop("url"), told.pop("sentinels", None)
         options = WorkerOptions(
-            connect=partial(connect, told.pop("url"), for_worker=True),
+            connect=partial(separate, _by_sentinel(**sentinels))
+            if sentinels
+            else partial(connect, url, for_worker=True),
             keys=Keys(told.pop("prefix")),
             queues=tuple(told.pop("queues")),
             paths=(str(ROOT),),
@@ -129,6 +133,11 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
         code = Supervisor(options, processes).run()
     finally:
         os._exit(code)
+
+
+def _by_sentinel(ports: list[int], service: str) -> Any:
+    sentinel = Sentinel([("127.0.0.1", port) for port in ports], socket_timeout=1)
+    return sentinel.master_for(service)
 
 
 def _die_at(event: str, once: str, victims: str) -> None:

@@ -35,7 +35,8 @@ class Fault(Enum):
 
     LOSE_REQUEST = "the server never sees it"
     LOSE_REPLY = "the server acts, and nobody hears of it"
-    CUT_REPLY = "the server acts, and half of its reply arrives"
+    CUT_REQUEST = "the server gets the beginning of it, and acts if that is all of it"
+    CUT_REPLY = "the server acts, and half of its reply arrives, or so many bytes"
     REPEAT = "the server sees it twice; its second reply arrives"
     DELAY = "its reply arrives later"
     HANG = "the server acts; nothing more is read or sent, and the connection stays open"
@@ -76,12 +77,16 @@ class Rule:
     where: Callable[[Seen], bool] = _every
     times: int = 1
     """How many calls, beginning with the nth."""
+    at: int | None = None
+    """How many bytes of a message pass before the cut; half of a reply without it."""
     seconds: float = 0
     """Of a delay."""
     error: str = ""
     """What the server is made to say, as ``READONLY You can't write``."""
     then: Callable[[Seen], None] = _ignore
     matched: int = 0
+    size: int = 0
+    """Of the last reply."""
     hits: list[Seen] = field(default_factory=list[Seen])
 
     def applies(self, call: Seen) -> bool:
@@ -149,6 +154,10 @@ class Proxy:
         """Let connections through again."""
         with self._lock:
             self._partitioned = False
+
+    def lead_to(self, upstream: Path) -> None:
+        """Have new connections lead to another server; those that are open stay as they are."""
+        self._upstream = upstream
 
     def close(self) -> None:
         """End; connections through it are cut."""
@@ -231,6 +240,9 @@ class _Connection:
             if fault is Fault.REFUSE:
                 self._client.sendall(f"-{rule.error}\r\n".encode())
             return fault is Fault.REFUSE
+        if rule and fault is Fault.CUT_REQUEST:
+            self._ask_half(request[: rule.at], whole=rule.at == len(request))
+            return False
         reply = self._ask(request)
         if reply is not None and fault is Fault.REPEAT:
             reply = self._ask(request)
@@ -250,11 +262,12 @@ class _Connection:
                 (self._server if is_ours else self._client).sendall(chunk)
 
     def _answer(self, reply: bytes, call: Seen, rule: Rule) -> bool:
+        rule.size = len(reply)
         rule.then(call)
         if rule.fault is Fault.HANG:
             self._hang()
         elif rule.fault is Fault.CUT_REPLY:
-            self._send(reply[: len(reply) // 2])
+            self._send(reply[: len(reply) // 2 if rule.at is None else rule.at])
         elif rule.fault is not Fault.LOSE_REPLY:
             threading.Event().wait(rule.seconds)
             return self._send(reply)
@@ -267,6 +280,15 @@ class _Connection:
     def _ask(self, request: bytes) -> bytes | None:
         self._server.sendall(request)
         return self._next(self._server)
+
+    def _ask_half(self, part: bytes, *, whole: bool) -> None:
+        """Send *part* of a request; return when the server has it, and has acted if it can."""
+        self._server.sendall(part)
+        if whole:
+            self._next(self._server)
+        self._server.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
+            self._server.recv(_CHUNK)
 
     def _hang(self) -> None:
         """Read nothing more, until one end goes."""

@@ -14,7 +14,8 @@ from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 PUBLIC = [
     "Queue", "Job", "JobStatus", "Result", "Retry", "Worker", "SimpleWorker", "job",
     "get_current_job", "cancel_job", "requeue_job", "JSONSerializer", "PickleSerializer",
-    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "InvalidCallError",
+    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "EnqueueRefusedError",
+    "EnqueueUnknownError", "InvalidCallError",
     "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobTimeoutException",
     "JobWaitTimeoutError", "NoSuchJobError", "SerializationError", "TimeoutFormatError",
     "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",

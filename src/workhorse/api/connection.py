@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.core.settings import KEY_PREFIX
 from workhorse.store.connections import choose_url, connect, redacted
-from workhorse.store.drivers import Client, Store
+from workhorse.store.drivers import RESEND_FOR, Client, Store
 from workhorse.wire.keys import Keys
 
 LOG = logging.getLogger("workhorse")
@@ -61,13 +61,18 @@ def default_store() -> Store:
     if store is None:
         choice = choose_url(None, os.environ, Path.cwd())
         LOG.info("using %s (%s)", redacted(choice.url), choice.source)
-        store = _stores.setdefault((os.getpid(), None), Store(connect(choice.url)))
+        store = _stores.setdefault((os.getpid(), None), _store_of_ours(choice.url))
     return store
 
 
 def _store_at(url: str) -> Store:
     key = (os.getpid(), url)
-    return _stores.get(key) or _stores.setdefault(key, Store(connect(url)))
+    return _stores.get(key) or _stores.setdefault(key, _store_of_ours(url))
+
+
+def _store_of_ours(url: str) -> Store:
+    """Return a store whose client nobody has given settings of their own."""
+    return Store(connect(url), resend_for=RESEND_FOR)
 
 
 def _checked(connection: object) -> Client:

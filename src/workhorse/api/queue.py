@@ -21,6 +21,7 @@ from workhorse.api.options import (
     refuse_unknown,
     refuse_unsupported,
 )
+from workhorse.api.sending import Sending
 from workhorse.core import settings
 from workhorse.core.errors import DuplicateJobError, InvalidCallError, NoSuchJobError
 from workhorse.core.ids import check_job_id, check_queue_name, new_token
@@ -150,7 +151,8 @@ class Queue:
         with ``"fail"`` it has failed, for jobs that must not be run twice.
 
         Raises InvalidCallError, SerializationError or another error of ours for what could
-        not be run, before anything is sent.
+        not be run, before anything is sent; EnqueueRefusedError if the server did not take it,
+        EnqueueUnknownError if nobody knows: both have ``send_again()``.
         """
         return self._enqueue([self._parse(f, args, kwargs)])[0]
 
@@ -281,20 +283,7 @@ class Queue:
     def _store_all(self, records: Sequence[JobRecord]) -> list[Job]:
         if not self.is_async:
             return [self._run_here(record) for record in records]
-        stored: list[Job] = []
-        for trip in _sliced(records, 5 * jobs.MANY):
-            slices = _sliced(trip, jobs.MANY)
-            fronts = [{r.id for r in part if r.enqueue_at_front} for part in slices]
-            calls = [
-                jobs.enqueue(self._keys, part, at_front=front)
-                for part, front in zip(slices, fronts, strict=True)
-            ]
-            for part, reply in zip(slices, self._store.run_many(calls), strict=True):
-                stored += [
-                    self._stored(record, reply, refused)
-                    for record, refused in zip(part, reply.refused, strict=True)
-                ]
-        return stored
+        return Sending(self._store, self._keys, records, self._stored).send()
 
     def _stored(self, record: JobRecord, reply: jobs.Enqueued, refused: str) -> Job:
         if not refused:
@@ -378,10 +367,6 @@ class Queue:
     def delete(self, delete_jobs: bool = True) -> None:  # noqa: FBT001, FBT002 - as in RQ
         """Forget the queue. Jobs that wait in it are deleted, or else canceled."""
         self._store.run(jobs.empty(self._keys, self.name, keep_jobs=not delete_jobs, forget=True))
-
-
-def _sliced(records: Sequence[JobRecord], size: int) -> list[Sequence[JobRecord]]:
-    return [records[start : start + size] for start in range(0, len(records), size)]
 
 
 def _id_of(job_or_id: Job | str) -> str:

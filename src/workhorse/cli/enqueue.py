@@ -19,7 +19,6 @@ from workhorse.cli.options import (
     url_option,
 )
 from workhorse.core.retry import Retry
-from workhorse.store.connections import connect
 
 _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re.DOTALL)
 
@@ -93,9 +92,7 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
     name%=literal are keyword arguments; a value "@file" is read from that file.
     """
     args, kwargs = read_arguments(arguments)
-    queue = Queue(
-        given["queue"], connect(choose(given["url"]).url), serializer=given["serializer"]
-    )
+    queue = Queue(given["queue"], choose(given["url"]).url, serializer=given["serializer"])
     job = queue.enqueue_call(
         function,
         args,

@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import redis
 import redis.asyncio
+import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.retry import Retry
@@ -40,9 +41,11 @@ _OF_BOTH_LIBRARIES = (
 )  # fmt: skip
 
 _PLAIN_POOLS = ("ConnectionPool", "BlockingConnectionPool")
+_SENTINEL_POOL = "SentinelConnectionPool"
 
 LOOK_FOR = 0.2  # seconds that a local server has to answer in
 CONNECT_WITHIN = 5.0  # seconds
+ASK_WITHIN = 1.0  # seconds that each Sentinel has to say who is primary
 ANSWER_WITHIN = 15.0  # seconds; a blocking command must block for less
 
 
@@ -93,12 +96,13 @@ def choose_url(
 def connect(url: str, *, for_worker: bool = False) -> redis.Redis:
     """Return a client of the server at *url*, not yet connected; close it when done.
 
-    A client *for_worker* never sends anything twice by itself: its caller retries, and knows
-    what may be sent again. Options in the URL's query (`?socket_timeout=3`) overrule ours.
+    It sends what a lost connection leaves open once more, at once, because one that lay idle may
+    be closed; a client *for_worker* sends nothing twice by itself. More is up to its `Store`,
+    which knows what may be sent again. Options in the URL's query (`?socket_timeout=3`)
+    overrule ours.
     """
     settings = _settings(checked(url))
-    if for_worker:
-        settings["retry"] = Retry(NoBackoff(), 0)
+    settings["retry"] = Retry(NoBackoff(), 0 if for_worker else 1, (redis.ConnectionError,))
     client: redis.Redis = _redis.Redis.from_url(url, **settings)
     return client
 
@@ -106,8 +110,8 @@ def connect(url: str, *, for_worker: bool = False) -> redis.Redis:
 def connect_async(url: str, *, for_worker: bool = False) -> redis.asyncio.Redis:
     """Return what `connect` returns, for asyncio."""
     settings = _settings(checked(url))
-    if for_worker:
-        settings["retry"] = AsyncRetry(NoBackoff(), 0)
+    times = 0 if for_worker else 1
+    settings["retry"] = AsyncRetry(NoBackoff(), times, (redis.ConnectionError,))
     client: redis.asyncio.Redis = _redis.asyncio.Redis.from_url(url, **settings)
     return client
 
@@ -227,23 +231,55 @@ def _stars(match: re.Match[str]) -> str:
 def separate(client: Any) -> Any:
     """Return a client of the same server with connections of its own, for a worker.
 
-    It never sends anything twice by itself. A pool that can't be copied (Sentinel's) is used
-    as it is. For a client of valkey-py it is one of redis-py's, whose errors the worker knows.
+    It never sends anything twice by itself. One that asks Sentinel for the primary asks the same
+    Sentinels, each for a moment only. A pool of another kind is used as it is. For a client of
+    valkey-py it is one of redis-py's, whose errors the worker knows.
     """
     pool = client.connection_pool
-    if type(pool).__name__ not in _PLAIN_POOLS:
+    kind = type(pool).__name__
+    if kind not in (*_PLAIN_POOLS, _SENTINEL_POOL):
         return client
     settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
     connection_class = pool.connection_class
-    if type(client).__module__.partition(".")[0] == "valkey":
-        connection_class = getattr(_redis.connection, connection_class.__name__)
+    made, pools = type(client), type(pool)
+    if made.__module__.partition(".")[0] == "valkey":
+        homes = (_redis.connection, _redis.sentinel)
+        named = (getattr(home, connection_class.__name__, None) for home in homes)
+        connection_class = next(found for found in named if found)
         settings = {name: settings[name] for name in settings if name in _OF_BOTH_LIBRARIES}
-        return _redis.Redis(
-            connection_pool=_redis.ConnectionPool(connection_class=connection_class, **settings)
-        )
-    copied = type(pool)(connection_class=connection_class, **settings)
-    return type(client)(connection_pool=copied)
+        made, pools = _redis.Redis, _redis.ConnectionPool
+    if kind == _SENTINEL_POOL:
+        settings.pop("connection_pool", None)  # the old one
+        settings.setdefault("socket_connect_timeout", CONNECT_WITHIN)
+        return made(connection_pool=_sentinel_pool(pool, connection_class, settings))
+    return made(connection_pool=pools(connection_class=connection_class, **settings))
+
+
+def _sentinel_pool(pool: Any, connection_class: Any, settings: dict[str, Any]) -> Any:
+    """Return a pool of connections to what the Sentinels of *pool* say is the primary."""
+    manager = pool.sentinel_manager
+    asking = {
+        "socket_connect_timeout": ASK_WITHIN,
+        "socket_timeout": ASK_WITHIN,
+        **{name: manager.sentinel_kwargs[name] for name in manager.sentinel_kwargs
+           if name in _OF_BOTH_LIBRARIES},
+        "retry": Retry(NoBackoff(), 0),
+    }  # fmt: skip
+    known = [one.connection_pool.connection_kwargs for one in manager.sentinels]
+    sentinel = _redis.sentinel.Sentinel(
+        [(one["host"], one["port"]) for one in known],
+        min_other_sentinels=manager.min_other_sentinels,
+        sentinel_kwargs=asking,
+    )
+    return _redis.sentinel.SentinelConnectionPool(
+        pool.service_name,
+        sentinel,
+        is_master=pool.is_master,
+        check_connection=pool.check_connection,
+        connection_class=connection_class,
+        **settings,
+    )
 
 
 def that_tries_again(client: Any) -> Any:
@@ -253,7 +289,7 @@ def that_tries_again(client: Any) -> Any:
     commands are sent again as redis-py's clients do by themselves.
     """
     pool = client.connection_pool
-    if type(pool).__name__ in _PLAIN_POOLS:  # another may be the user's own
+    if type(pool).__name__ in (*_PLAIN_POOLS, _SENTINEL_POOL):  # another may be the user's own
         pool.connection_kwargs["retry_on_error"] = [redis.ConnectionError, redis.TimeoutError]
         client.set_retry(Retry(FullJitterBackoff(cap=1, base=0.01), 10))
     return client

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol, TypeVar, cast
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.store.calls import Call, Operation
+from workhorse.store.faults import is_refused_login, is_short, is_stale
 from workhorse.wire.records import Value
 
 R = TypeVar("R")
+
+RESEND_FOR: Final = 5.0
+"""Seconds in which a producer's call is sent again, where the client is of our making."""
+_SHORTEST: Final = 0.05
+_LONGEST: Final = 1.0
 
 
 class Batch(Protocol):
@@ -49,11 +57,16 @@ class AsyncClient(Protocol):
 
 
 class Store:
-    """Runs operations and waits for them. Raises what the client raises."""
+    """Runs operations and waits for them. Raises what the client raises.
 
-    def __init__(self, client: Client) -> None:
+    With *resend_for* what a lost connection, or a server that still starts, leaves open is sent
+    again for so many seconds. A connection to what is no primary any more is not kept.
+    """
+
+    def __init__(self, client: Client, *, resend_for: float = 0) -> None:
         refuse_decoded(client)
         self.client = client
+        self._resend_for = resend_for
 
     def run(self, operation: Operation[R]) -> R:
         """Run a call, or every call of a plan, and return its result."""
@@ -70,25 +83,64 @@ class Store:
 
         The first that failed raises, after all were sent; the others have been applied.
         """
+        return _read(calls, self.try_many(calls))
+
+    def try_many(self, calls: Sequence[Call[Any]]) -> list[Any]:
+        """Run *calls* in one round trip; return their replies, unread, errors among them.
+
+        Raises an error that is about all of them.
+        """
         if len(calls) == 1:
-            return [self.run(calls[0])]
+            return [self._send(calls[0])]
         if not calls:
             return []
+        replies: list[Any] = self._insist(lambda: self._send_together(calls))
+        for number in _to_send_again(calls, replies):
+            replies[number] = self._send(calls[number])
+        for reply in replies:
+            if isinstance(reply, Exception):
+                self._drop_stale(reply)
+        return replies
+
+    def _send_together(self, calls: Sequence[Call[Any]]) -> list[Any]:
         batch: Batch = self.client.pipeline(transaction=False)
         for call in calls:
             batch.execute_command(*call.words)
-        replies = batch.execute(raise_on_error=False)
-        for number in _to_send_again(calls, replies):
-            replies[number] = self._send(calls[number])
-        return _read(calls, replies)
+        replies: list[Any] = batch.execute(raise_on_error=False)
+        return replies
 
     def _send(self, call: Call[Any]) -> Any:
         try:
-            return self.client.execute_command(*call.words)
+            return self._insist(lambda: self.client.execute_command(*call.words))
         except Exception as error:
             if not _is_unknown_script(error):
                 raise
-            return self.client.execute_command(*call.words_with_source)
+        return self._insist(lambda: self.client.execute_command(*call.words_with_source))
+
+    def _insist(self, send: Callable[[], Any]) -> Any:
+        """Send, and send again while that may help and there is time. Calls may be sent twice."""
+        until = time.monotonic() + self._resend_for
+        lost: Exception | None = None
+        most = _SHORTEST
+        while True:
+            try:
+                return send()
+            except Exception as error:
+                self._drop_stale(error)
+                if lost and is_refused_login(error):
+                    raise lost from error  # an earlier sending may have arrived
+                wait = most * (0.5 + secrets.randbelow(501) / 1000)
+                if not is_short(error) or time.monotonic() + wait > until:
+                    raise
+                lost = error
+            time.sleep(wait)
+            most = min(_LONGEST, 2 * most)
+
+    def _drop_stale(self, error: Exception) -> None:
+        """Close what leads to the wrong server, so that the next call looks for the right one."""
+        pool = getattr(self.client, "connection_pool", None)
+        if pool is not None and is_stale(error):
+            pool.disconnect(inuse_connections=False)  # not those of other threads
 
 
 class AsyncStore:

@@ -138,6 +138,8 @@ class Loop:
             count=count,
             lease=options.lease,
             whole_run=self._whole_run,
+            on_lost=options.on_lost,
+            max_starts=options.max_starts,
         )
         try:
             claim = self._settle_and(claim_call)

@@ -14,7 +14,7 @@ from workhorse.store.faults import ServerError, is_passing, is_refused_login
 from workhorse.worker.logs import say
 
 _SHORTEST: Final = 0.1
-_LONGEST: Final = 10.0
+_LONGEST: Final = 5.0
 _SLICE: Final = 0.25
 REFUSED_FOR: Final = 30.0
 """Seconds until what the server refused is tried again: somebody must change something first."""

@@ -3,15 +3,21 @@
 -- cleared away, it begins anew); 'again' if this very call stored the job before and its reply was
 -- lost; else the state of the job that has the id. An id that our client made up carries no token:
 -- nobody else can have it.
+--
+-- Nothing is written for 'again': a server that is full or read-only by now still says it.
 local known_queues = {}
 
-local function make_room(item, event)
-  if not known_queues[item.queue] then
-    redis.call('SADD', queues_key(), queue_key(item.queue))
-    known_queues[item.queue] = true
+local function know_queue(name)
+  if not known_queues[name] then
+    redis.call('SADD', queues_key(), queue_key(name))
+    known_queues[name] = true
   end
+end
+
+local function make_room(item, event)
   local job, tombstone = job_key(item.job_id), tombstone_key(item.job_id)
   if redis.call('EXISTS', job, tombstone) == 0 then
+    know_queue(item.queue)
     return nil
   end
   if string.match(redis.call('GET', tombstone) or '', ':(.*)$') == item.token then
@@ -24,6 +30,7 @@ local function make_room(item, event)
   if old[1] and not after(event, old[1]) then
     return old[1]
   end
+  know_queue(item.queue)
   for _, registry in ipairs({finished_key, failed_key, canceled_key}) do
     redis.call('ZREM', registry(old[3] or ''), item.job_id)
   end

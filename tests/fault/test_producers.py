@@ -1,0 +1,278 @@
+"""Rows 13 and 30 of the fault matrix, and 71 and 72: what a producer is told, and when.
+
+Whatever happens, it hears one of three things: the job is stored, it certainly is not, or
+nobody knows; and sending the same again is always safe.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+import valkey
+from redis.backoff import NoBackoff
+from redis.retry import Retry as ClientRetry
+
+from tests.fault.troubles import Restartable, fill, teach_scripts
+from tests.support.faults import Life
+from tests.support.proxy import Fault, Rule
+from workhorse import EnqueueRefusedError, EnqueueUnknownError, Job, Queue, WorkhorseError, job
+from workhorse.api import connection
+
+LOSSES = (Fault.LOSE_REQUEST, Fault.LOSE_REPLY, Fault.CUT_REPLY)
+
+any_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name.lower())
+
+Make = Callable[[Path], Any]
+
+
+def by_redis_py(socket: Path, retries: int = 0) -> Any:
+    retry = ClientRetry(NoBackoff(), retries)
+    return redis.Redis(unix_socket_path=str(socket), retry=retry)
+
+
+def by_valkey_py(socket: Path) -> Any:
+    return valkey.Valkey(unix_socket_path=str(socket))
+
+
+any_client = pytest.mark.parametrize(
+    "make", [by_redis_py, by_valkey_py], ids=["redis_py", "valkey_py"]
+)
+
+
+@pytest.fixture(autouse=True)
+def keys_of_the_life(environment_of_its_own: pytest.MonkeyPatch, life: Life) -> None:
+    environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
+
+
+@pytest.fixture
+def open_queue(life: Life) -> Iterator[Callable[[Any], Queue]]:
+    """Makes a queue of a client, which is closed at the end."""
+    del life
+    with ExitStack() as stack:
+        yield lambda client: Queue("q", connection=stack.enter_context(client))
+
+
+def give(life: Life, queue: Queue, name: str, **options: Any) -> Job:
+    return queue.enqueue("tests.fault.jobs.give", str(life.journal), name, **options)
+
+
+@pytest.mark.parametrize("job_id", [None, "mine"])
+@any_loss
+@any_client
+def test_fault_13_an_enqueue_whose_fate_is_unknown_names_its_job_and_may_be_sent_again(
+    life: Life,
+    open_queue: Callable[[Any], Queue],
+    make: Make,
+    loss: Fault,
+    job_id: str | None,
+) -> None:
+    teach_scripts(life)
+    life.proxy.add(Rule(loss, name="enqueue"))
+    queue = open_queue(make(life.proxy.socket))
+    with pytest.raises(EnqueueUnknownError) as raised:
+        give(life, queue, "give", job_id=job_id)
+    error = raised.value
+    (unknown,) = error.job_ids
+    assert job_id in (None, unknown)
+    assert unknown in str(error)
+    assert isinstance(error, redis.ConnectionError)
+    (sent,) = error.send_again()
+    assert (sent.id, sent.get_status()) == (unknown, "queued")
+    assert queue.job_ids == [unknown]
+    life.drain()
+    assert [again.id for again in error.send_again()] == [unknown]
+    assert queue.job_ids == []
+    assert life.begun() == {"give": 1}
+    life.assert_clean()
+
+
+@pytest.mark.parametrize("job_id", [None, "mine"])
+@pytest.mark.parametrize("result_ttl", [0, 500])
+def test_fault_13_a_job_that_has_run_meanwhile_is_left_alone(
+    life: Life, open_queue: Callable[[Any], Queue], result_ttl: int, job_id: str | None
+) -> None:
+    teach_scripts(life)
+    life.proxy.add(Rule(Fault.LOSE_REPLY, name="enqueue"))
+    queue = open_queue(by_redis_py(life.proxy.socket))
+    with pytest.raises(EnqueueUnknownError) as raised:
+        give(life, queue, "give", job_id=job_id, result_ttl=result_ttl)
+    life.drain()
+    raised.value.send_again()
+    assert queue.job_ids == []
+    assert life.begun() == {"give": 1}
+    life.assert_clean()
+
+
+@any_loss
+def test_fault_13_so_it_is_after_all_that_the_client_library_sent_again_was_lost(
+    life: Life, open_queue: Callable[[Any], Queue], loss: Fault
+) -> None:
+    life.proxy.add(Rule(loss, name="enqueue", times=3))
+    queue = open_queue(by_redis_py(life.proxy.socket, retries=2))
+    with pytest.raises(EnqueueUnknownError):
+        give(life, queue, "give", job_id="mine")
+    give(life, queue, "give", job_id="mine")
+    assert queue.job_ids == ["mine"]
+
+
+@any_loss
+def test_fault_13_many_jobs_of_which_some_are_unknown(
+    life: Life, open_queue: Callable[[Any], Queue], loss: Fault
+) -> None:
+    teach_scripts(life)
+    queue = open_queue(by_redis_py(life.proxy.socket))
+    lost = life.proxy.add(Rule(loss, name="enqueue", nth=6))  # after a round trip of a thousand
+    calls = [queue.prepare_data("tests.fault.jobs.work", (n,)) for n in range(1300)]
+    with pytest.raises(EnqueueUnknownError, match="has 300 jobs: ") as raised:
+        queue.enqueue_many(calls)
+    assert lost.hits
+    assert len(raised.value.job_ids) == 300
+    found = raised.value.send_again()
+    assert [each.id for each in found] == queue.job_ids
+    assert len(set(queue.job_ids)) == 1300
+    assert life.audit() == []
+
+
+def test_fault_13_a_client_of_our_making_sends_again_by_itself_for_some_seconds(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connection.RESEND_FOR == 5
+    monkeypatch.setattr(connection, "RESEND_FOR", 1.5)
+    queue = Queue("q", life.proxy.url)
+    lost = life.proxy.add(Rule(Fault.LOSE_REPLY, name="enqueue", times=3))
+    stored = give(life, queue, "give")
+    assert queue.job_ids == [stored.id]
+    assert len(lost.hits) == 3
+    life.proxy.partition()
+    began = time.monotonic()
+    with pytest.raises(EnqueueUnknownError):
+        give(life, queue, "give")
+    assert 0.4 < time.monotonic() - began < 2
+    life.proxy.heal()
+    queue.connection.close()
+
+
+REFUSALS = {
+    "OOM command not allowed when used memory > 'maxmemory'.": "it is full",
+    "READONLY You can't write against a read only replica.": "it is a replica",
+    "NOREPLICAS Not enough good replicas to write.": "its replicas",
+    "NOPERM this user has no permissions to run the 'evalsha' command": "this user",
+    "NOAUTH Authentication required.": "password",
+    "LOADING Redis is loading the dataset in memory": "loads its data",
+    "MISCONF Errors writing to the AOF file: No space left on device": "disk",
+    "BUSY Redis is busy running a script.": "somebody's script",
+    "MASTERDOWN Link with MASTER is down": "replica",
+    "ERR max number of clients reached": "connections",
+    "CLUSTERDOWN The cluster is down": "a node of a Cluster",
+    "MOVED 3999 127.0.0.1:6381": "a node of a Cluster",
+}
+
+
+@any_client
+@pytest.mark.parametrize("reply", REFUSALS, ids=lambda reply: reply.split()[0])
+def test_fault_30_a_refused_enqueue_tells_why_and_may_be_sent_again(
+    life: Life, open_queue: Callable[[Any], Queue], make: Make, reply: str
+) -> None:
+    queue = open_queue(make(life.proxy.socket))
+    times = 9 if reply.startswith("LOADING") else 1  # which the client library waits out
+    rule = life.proxy.add(Rule(Fault.REFUSE, name="enqueue", error=reply, times=times))
+    with pytest.raises(EnqueueRefusedError, match=re.escape(REFUSALS[reply])) as raised:
+        give(life, queue, "give", job_id="mine")
+    rule.times = 0
+    error = raised.value
+    assert error.job_ids == ("mine",)
+    assert isinstance(error, redis.RedisError)
+    assert not isinstance(error, redis.ConnectionError)
+    assert not life.client.exists(life.keys.job("mine"))
+    assert [sent.id for sent in error.send_again()] == queue.job_ids == ["mine"]
+
+
+def test_an_error_of_the_server_that_tells_nothing_of_the_job_stays_as_it_is(
+    life: Life, open_queue: Callable[[Any], Queue]
+) -> None:
+    queue = open_queue(by_redis_py(life.proxy.socket))
+    life.proxy.add(Rule(Fault.REFUSE, name="enqueue", error="ERR of some other kind"))
+    with pytest.raises(redis.ResponseError, match="some other kind"):
+        give(life, queue, "give")
+
+
+@any_client
+def test_every_way_to_enqueue_raises_them(
+    life: Life, open_queue: Callable[[Any], Queue], make: Make
+) -> None:
+    queue = open_queue(make(life.proxy.socket))
+    call = "tests.fault.jobs.work"
+    life.proxy.add(Rule(Fault.REFUSE, name="enqueue", error="OOM full", times=5))
+    ways: list[Callable[[], object]] = [
+        lambda: queue.enqueue(call),
+        lambda: queue.enqueue_call(call),
+        lambda: queue.enqueue_many([queue.prepare_data(call)]),
+        lambda: queue.enqueue_job(Job.create(call, connection=queue.connection)),
+        lambda: job(queue)(give).delay(),
+    ]
+    for way in ways:
+        with pytest.raises(EnqueueRefusedError):
+            way()
+
+
+def test_fault_30_a_full_server_refuses_a_job_and_keeps_nothing_of_it(
+    own_server: Restartable,
+    own_life: Life,
+    open_queue: Callable[[Any], Queue],
+    environment_of_its_own: pytest.MonkeyPatch,
+) -> None:
+    own_server.start("--maxmemory", "4mb", "--maxmemory-policy", "noeviction")
+    life = own_life
+    environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
+    taken = fill(life)
+    before = life.client.dbsize()
+    queue = open_queue(by_redis_py(own_server.socket))
+    began = time.monotonic()
+    with pytest.raises(EnqueueRefusedError, match="it is full") as raised:
+        queue.enqueue("tests.fault.jobs.work", "x" * 50_000, job_id="refused")
+    assert time.monotonic() - began < 1
+    assert life.client.dbsize() == before
+    assert life.client.llen(life.keys.queue("q")) == len(taken)
+    assert life.state("refused") is None
+    assert life.audit() == []
+    life.client.config_set("maxmemory", "8mb")
+    raised.value.send_again()
+    assert life.state("refused") == "queued"
+
+
+def test_fault_30_what_was_stored_is_no_refusal_though_the_server_is_full_by_now(
+    own_server: Restartable,
+    own_life: Life,
+    open_queue: Callable[[Any], Queue],
+    environment_of_its_own: pytest.MonkeyPatch,
+) -> None:
+    """The reply is lost, the client library sends it again, and then there is no room."""
+    own_server.start()
+    life = own_life
+    environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
+    queue = open_queue(by_redis_py(life.proxy.socket, retries=1))
+    life.enqueue("work", "other")
+
+    def fill_up(_: object) -> None:
+        life.client.config_set("maxmemory", "1")
+
+    life.proxy.add(Rule(Fault.LOSE_REPLY, name="enqueue", then=fill_up))
+    assert give(life, queue, "give", job_id="mine").id == "mine"
+    with pytest.raises(EnqueueRefusedError):
+        give(life, queue, "give", job_id="another")
+    assert queue.job_ids == ["other", "mine"]
+
+
+def test_an_error_that_came_from_another_process_still_names_its_jobs() -> None:
+    error = pickle.loads(pickle.dumps(EnqueueUnknownError("lost", ["a", "b"], list)))
+    assert (str(error), error.job_ids) == ("lost", ("a", "b"))
+    with pytest.raises(WorkhorseError, match="another process"):
+        error.send_again()
