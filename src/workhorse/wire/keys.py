@@ -44,6 +44,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "worker_executions": "worker:<worker>:executions",
         "claim": "worker:<worker>:claim",  # + string: the last claim, for a lost reply
         "suspended": "suspended",
+        "turn": "turn:<work>",  # + string: whose turn it is to do what one process can do for all
     }
 )
 
@@ -172,9 +173,10 @@ class Keys:
         """Return the name of the worker that *worker_key* belongs to."""
         return worker_key[len(self._fill("worker", "")) :]
 
-    def pattern(self) -> str:
-        """Return what SCAN matches to find every key of ours."""
-        return re.sub(r"([*?\[\]\\^])", r"\\\1", self.prefix) + ":*"
+    def pattern(self, template: str | None = None) -> str:
+        """Return what SCAN matches to find every key of ours, or of the given kind."""
+        start = self._fill(template, "") if template else f"{self.prefix}:"
+        return re.sub(r"([*?\[\]\\^])", r"\\\1", start) + "*"
 
     def read(self, key: str) -> KeyName | None:
         """Return what *key* is; None for one that neither we nor RQ make.
