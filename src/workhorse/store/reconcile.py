@@ -138,10 +138,12 @@ def mend(
         pause()
     # The newest first: what follows goes to the front of its queue, before it.
     order = sorted(sightings, key=lambda seen: seen.enqueued_at, reverse=True)
-    mended = {shown(seen.job_id) for seen in store.run(_put_back(keys, order))}
+    applied = store.run(_put_back(keys, order))
+    mended = {shown(seen.job_id) for seen in applied}
     unlisted = {one.key: name for one in found if (name := _queue_to_list(keys, one))}
-    if unlisted:
-        store.run(list_queues(keys, unlisted.values()))
+    queues = {*unlisted.values(), *(seen.queue for seen in applied)}
+    if queues:
+        store.run(list_queues(keys, queues))
     return [one for one in found if one.key in unlisted or (one in lost and one.id in mended)]
 
 
