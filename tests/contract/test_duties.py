@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import redis
 
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict
-from workhorse.store import jobs, views
+from workhorse.store import jobs, views, workers
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
 from workhorse.wire.records import Claimed, JobRecord
 from workhorse.worker.duties.duty import Duty, Report, Timetable
 from workhorse.worker.duties.forward import Forward
+from workhorse.worker.duties.reconcile import Reconcile
 from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.sweep import Sweep
 
@@ -94,7 +96,7 @@ def settle(store: Store, claimed: list[Claimed], verdict: Verdict, *, ttl: int =
     store.run(jobs.settle(KEYS, settlements, worker="gone", sent_at=time.monotonic()))
 
 
-@pytest.mark.parametrize("duty", [Forward, Recover, Sweep])
+@pytest.mark.parametrize("duty", [Forward, Recover, Sweep, Reconcile])
 def test_a_duty_has_nothing_to_do_on_an_empty_server(store: Store, duty: type[Forward]) -> None:
     made: Duty = duty(store, KEYS)
     assert made.run_once(0) == Report(0)
@@ -148,6 +150,38 @@ def test_expired_entries_are_swept(store: Store, client: redis.Redis) -> None:
     client.zadd("rq:finished:q", {"job0": 1, "job1": 1})
     assert Sweep(store, KEYS).run_once(0).done == 2
     assert client.zrange("rq:finished:q", 0, -1) == [b"job2"]
+
+
+def register(store: Store, name: str, *queues: str) -> None:
+    store.run(workers.register(KEYS, name, queues, ["state", "idle"], ttl=60))
+
+
+def names_of(client: redis.Redis, *queues: str) -> list[set[str]]:
+    keys = ["rq:workers", *(f"rq:workers:{queue}" for queue in queues)]
+    members: list[Any] = [client.smembers(key) for key in keys]
+    return [{name.decode().removeprefix("rq:worker:") for name in found} for found in members]
+
+
+def test_workers_that_are_gone_leave_every_list(store: Store, client: redis.Redis) -> None:
+    client.sadd("rq:queues", "rq:queue:a")
+    for name in ("dead1", "alive", "dead2"):
+        register(store, name, "a", "b")
+    client.delete("rq:worker:dead1", "rq:worker:dead2")  # expired
+    sweep = Sweep(store, KEYS, ["b"])  # no job was ever enqueued on b
+    assert sweep.run_once(0).done == 6
+    assert names_of(client, "a", "b") == [{"alive"}] * 3
+    assert sweep.run_once(0) == Report(0)
+
+
+def test_however_many_are_gone_no_call_looks_at_all(store: Store, client: redis.Redis) -> None:
+    dead = [f"rq:worker:dead{number}" for number in range(100)]
+    client.sadd("rq:workers", *dead)
+    register(store, "alive", "a")
+    sweep = Sweep(store, KEYS, ["a"])
+    runs = [sweep.run_once(0).done for _ in range(60)]
+    assert max(runs) <= workers.SLICE
+    assert sum(runs) == 100
+    assert names_of(client, "a") == [{"alive"}] * 2
 
 
 @pytest.mark.parametrize("duty", [Forward, Recover, Sweep])

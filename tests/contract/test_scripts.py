@@ -17,7 +17,7 @@ from tests.support.lives import Life, settlement
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, scripts, workers
+from workhorse.store import jobs, reconcile, scripts, workers
 from workhorse.store.faults import is_passing
 from workhorse.store.jobs import Settled
 from workhorse.store.server import server_binary
@@ -138,6 +138,9 @@ def test_out_of_memory_the_duties_work(full: Life) -> None:
     assert full.store.run(jobs.forward(full.keys, ["q"])) == [1]
     assert full.recover().seen == 0
     assert full.store.run(jobs.sweep(full.keys, ["q"])) == [0]
+    turn = reconcile.take_turn(full.keys, "reconcile", holder="me", seconds=10)
+    assert full.store.run(turn)
+    assert full.store.run(workers.sweep_workers(full.keys, ["q"])) == 0
     assert full.store.run(workers.register(full.keys, "w", ["q"], ["state", "idle"], ttl=60))
     full.store.run(workers.deregister(full.keys, "w", ["q"]))
 
@@ -147,6 +150,18 @@ def test_out_of_memory_a_lapsed_lease_is_recovered(full: Life) -> None:
     full.extend(job, lease=-1)
     assert len(full.recover().verdicts) == 1
     assert full.state("run") is State.QUEUED
+
+
+def test_out_of_memory_lost_jobs_are_put_back(full: Life) -> None:
+    full.claim(2)
+    for key in ("rq:queue:q", "rq:wip:q", "rq:scheduled:q"):
+        for name in full.client.scan_iter(key):
+            full.client.unlink(name)
+    _, ids = full.store.run(reconcile.job_ids(full.keys, b"0"))
+    seen = full.store.run(reconcile.mislaid(full.keys, ids)).sightings
+    assert {one.status for one in seen} == {b"queued", b"started", b"scheduled"}
+    replies = full.store.run(reconcile.reconcile(full.keys, seen))
+    assert set(replies) == {reconcile.Reconciled.APPLIED}
 
 
 def test_out_of_memory_people_can_clear_up(full: Life) -> None:

@@ -11,7 +11,7 @@ from tests.support.lives import Life, execution_of, record
 from workhorse.core.errors import IllegalTransitionError
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
 from workhorse.core.verdicts import Policy, Verdict
-from workhorse.store import jobs
+from workhorse.store import jobs, reconcile
 from workhorse.store.jobs import Execution
 from workhorse.wire.records import Claimed
 
@@ -72,6 +72,14 @@ def recover(life: Life, job: Claimed, to: State | None) -> object:
     return life.recover()
 
 
+def put_back(life: Life, _job: Claimed, _to: State | None) -> object:
+    """Take the job out of its place first, if that is where it may be missed."""
+    if life.state() in (State.QUEUED, State.STARTED, State.SCHEDULED):
+        life.client.delete("rq:queue:q", "rq:wip:q", "rq:scheduled:q", "rq:executions:j")
+    seen = life.store.run(reconcile.sight(life.keys, b"j"))
+    return life.store.run(reconcile.reconcile(life.keys, [seen]))
+
+
 ACTS: dict[Event, Act] = {
     Event.ENQUEUE: enqueue,
     Event.START: start,
@@ -83,6 +91,7 @@ ACTS: dict[Event, Act] = {
     Event.STOP: settle(Event.STOP),
     Event.RELEASE: release,
     Event.RECOVER: recover,
+    Event.RECONCILE: put_back,
     Event.CANCEL: cancel,
     Event.REQUEUE: requeue,
     Event.DELETE: delete,

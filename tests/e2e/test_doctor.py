@@ -59,6 +59,49 @@ def test_findings_for_machines_are_an_object_a_line(life: Life) -> None:
     }  # fmt: skip
 
 
+def lose_all_places(life: Life) -> None:
+    life.enqueue("a", "b")
+    life.start("c", origin="q")
+    life.client.delete("rq:queue:q", "rq:wip:q", "rq:queues")
+
+
+def test_what_is_lost_is_mended_and_the_exit_code_is_0(life: Life) -> None:
+    lose_all_places(life)
+    done = doctor("--audit", "--mend", "--pause", "0")
+    assert done.stdout.splitlines() == [
+        "lost: rq:job:a: started, and in no place (mended)",
+        "lost: rq:job:b: queued, and in no place (mended)",
+        "lost: rq:job:c: queued, and in no place (mended)",
+    ]
+    assert done.returncode == 0
+    assert done.stderr.startswith("3 findings, 3 mended: unix://")
+    assert life.waiting() == ["b", "c"]
+    assert doctor("--audit", "--pause", "0").returncode == 0
+
+
+def test_a_queue_that_is_not_listed_is(life: Life) -> None:
+    life.enqueue("a")
+    life.client.delete("rq:queues")
+    done = doctor("--audit", "--mend", "--pause", "0")
+    told = "unlisted: rq:queue:q: holds jobs of a queue that is not listed (mended)"
+    assert (done.returncode, done.stdout.splitlines()) == (0, [told])
+    assert life.client.smembers("rq:queues") == {b"rq:queue:q"}
+
+
+def test_what_can_not_be_mended_is_told_with_exit_code_1(life: Life) -> None:
+    life.enqueue("a", "b")
+    life.client.lrem("rq:queue:q", 0, "a")
+    life.client.rpush("rq:queue:q", "nobody")
+    done = doctor("--audit", "--mend", "--pause", "0", "--json")
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(found["kind"], found["id"], found["mended"]) for found in findings] == [
+        ("lost", "a", True),
+        ("orphan", "nobody", False),
+    ]
+    assert done.returncode == 1
+    assert life.waiting() == ["a", "b", "nobody"]
+
+
 @pytest.mark.usefixtures("life")
 def test_without_a_question_it_says_what_can_be_asked() -> None:
     done = doctor()

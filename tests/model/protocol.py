@@ -1,9 +1,10 @@
 """Our delivery protocol, small enough to look at every state that it can reach.
 
 Each script is one step: the server is atomic. Between two steps anything may happen that
-``Budget`` allows: a reply is lost and its call sent again, a worker or a whole machine dies, a
-lease lapses though its holder lives, a person cancels, requeues or deletes. ``search`` goes
-through all orders of events and checks each step, and at the end that no state is a dead end.
+``Budget`` allows: a reply is lost and its call sent again, a call is late and comes when its
+sender is dead, a worker or a whole machine dies, a lease lapses though its holder lives, a person
+stops, cancels, requeues or deletes, the server forgets a write. ``search`` goes through all
+orders of events and checks each step, and at the end that no state is a dead end.
 
 A change of the protocol lands here first. ``Flaw`` names what our scripts and processes must
 not do; with any one of them the search must find a violation, or the model is blind to it.
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 MAX_STARTS = 2
 """Small, so that the end of it is near."""
+MOVES_KEPT = 2
+"""Calls of persons that a job remembers: enough where one is sent again after one of another's."""
 
 
 class Flaw(Enum):
@@ -56,6 +59,24 @@ class Flaw(Enum):
     """The worker enters a job that its supervisor gave back to the queue."""
     CANCEL_LEAVES_LEASE = auto()
     """cancel changes the state alone."""
+    STOP_FORGOTTEN_BY_RETRY = auto()
+    """A run that failed, or was lost, is followed by another, though a person stopped it."""
+    STOP_FORGOTTEN_BY_RECOVER = auto()
+    """The same, when its lease lapsed."""
+    STOP_FORGOTTEN_BY_RELEASE = auto()
+    """The same, when it is given back before it was entered."""
+    PICK_UP_LEAVES_CLAIM_OPEN = auto()
+    """The server carries out a dead worker's claim after its supervisor asked what it took."""
+    MOVE_NOT_IDEMPOTENT = auto()
+    """A person's call that is sent again is applied, and answered, as if it were another."""
+    MOVE_FORGOTTEN_BY_NEXT = auto()
+    """A job remembers the last person's call alone: what one asks again undoes another's."""
+    LOST_RUNS_AGAIN = auto()
+    """A lost run is followed by another, though its job says that it must not."""
+    NO_RECONCILE = auto()
+    """Nobody looks for jobs that are in no place."""
+    RECONCILE_UNGUARDED = auto()
+    """reconcile acts on what it saw first."""
 
 
 class Status(Enum):
@@ -66,12 +87,14 @@ class Status(Enum):
     STARTED = auto()
     FINISHED = auto()
     FAILED = auto()
+    STOPPED = auto()
     CANCELED = auto()
     GONE = auto()
 
 
-ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELED})
+ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.STOPPED, Status.CANCELED})
 OVER = ENDED | {Status.GONE}
+LIVE = frozenset({Status.QUEUED, Status.STARTED})
 
 
 class Slot(Enum):
@@ -91,6 +114,12 @@ class Job(NamedTuple):
     execution: int = 0
     starts: int = 0
     retries: int = 0
+    most: int = MAX_STARTS
+    """Starts without an outcome after which it is failed; 1 where ``on_lost`` is "fail"."""
+    stop: int = 0
+    """The execution that a person asked to be stopped."""
+    moved_by: tuple[tuple[int, Status], ...] = ()
+    """The tokens of the last calls that moved it, newest first, and the state that it was in."""
     # The witness: since the enqueue, or the last requeue
     since: int = 0
     """The first execution that counts."""
@@ -101,6 +130,8 @@ class Job(NamedTuple):
     released: frozenset[int] = frozenset()
     excused: int = 0
     """Times that a start may be charged though nobody saw one: a machine died, a lease lapsed."""
+    mislaid: bool = False
+    """The server forgot where it is."""
 
 
 class Lease(NamedTuple):
@@ -136,6 +167,24 @@ class Memo(NamedTuple):
     taken: tuple[Lease, ...] = ()
 
 
+class Asked(NamedTuple):
+    """A person's call whose reply has not come."""
+
+    verb: str
+    job: int
+    token: int
+    answer: Status | None
+    """What the server answered when it applied it, None where it did not, or never got it."""
+
+
+class Sighting(NamedTuple):
+    """A live job that a maintainer saw in no place."""
+
+    job: int
+    status: Status
+    execution: int
+
+
 class Producer(Enum):
     """What a caller of enqueue knows."""
 
@@ -158,6 +207,12 @@ class Budget(NamedTuple):
     """What persons do."""
     retries: int = 0
     """Runs that raise and are tried again."""
+    stops: int = 0
+    """Running jobs that persons stop."""
+    delays: int = 0
+    """Claims that the server gets when their sender is dead."""
+    forgets: int = 0
+    """Writes that the server loses: an entry of a list, a lease."""
 
 
 class State(NamedTuple):
@@ -174,6 +229,15 @@ class State(NamedTuple):
     budget: Budget
     number: int
     """Of the next execution or token."""
+    late: frozenset[tuple[int, int]] = frozenset()
+    """Claims on their way, of dead workers: whose, and the token."""
+    closed: frozenset[int] = frozenset()
+    """Their tokens, once the supervisor asked. No worker has the name again that keeps them."""
+    asked: Asked | None = None
+    sighted: tuple[Sighting | None, ...] = ()
+    """What each maintainer saw, and has not acted on yet."""
+    wrong: str = ""
+    """What a caller could complain of."""
 
 
 Step = tuple[str, State]
@@ -187,12 +251,17 @@ class Setting:
     workers: int
     batch: int
     budget: Budget
+    on_lost: str = "requeue"
+    asks_again: bool = False
+    """Persons' replies can be lost, too, and their calls sent again."""
+    maintainers: int = 0
 
 
 def begin(setting: Setting) -> State:
+    most = 1 if setting.on_lost == "fail" else MAX_STARTS
     return State(
         queue=(),
-        jobs=(Job(retries=setting.budget.retries),) * setting.jobs,
+        jobs=(Job(retries=setting.budget.retries, most=most),) * setting.jobs,
         leases=frozenset(),
         workers=(Worker(),) * setting.workers,
         memos=(Memo(),) * setting.workers,
@@ -200,6 +269,7 @@ def begin(setting: Setting) -> State:
         looked=None,
         budget=setting.budget,
         number=1,
+        sighted=(None,) * setting.maintainers,
     )
 
 
@@ -234,6 +304,10 @@ def spend(state: State, kind: str) -> State | None:
     return state._replace(budget=state.budget._replace(**{kind: left - 1})) if left else None
 
 
+MOVES = {"cancel": LIVE, "requeue": ENDED, "stop": frozenset({Status.STARTED})}
+"""From which states a person can move a job."""
+
+
 class Server:
     """The scripts. Each method is one step, and returns what the server is after it."""
 
@@ -251,6 +325,8 @@ class Server:
 
     def claim(self, state: State, worker: int, token: int, count: int) -> tuple[State, Memo]:
         memo = state.memos[worker]
+        if token in state.closed:
+            return state, Memo(token)
         if memo.token == token and Flaw.CLAIM_NOT_IDEMPOTENT not in self.flaws:
             held = {(lease.job, lease.execution) for lease in state.leases}
             return state, Memo(token, tuple(x for x in memo.taken if (x.job, x.execution) in held))
@@ -290,6 +366,8 @@ class Server:
         if not may:
             return state
         state = self.drop_lease(state, job, execution)
+        if slot is Slot.RAISED and self.is_stopped(known, execution, Flaw.STOP_FORGOTTEN_BY_RETRY):
+            return with_job(state, job, status=Status.STOPPED)
         if slot is Slot.RAISED:
             state = with_job(state, job, status=Status.QUEUED, retries=known.retries - 1)
             return state._replace(queue=(*state.queue, job))
@@ -297,27 +375,37 @@ class Server:
             state, job, status=Status.FINISHED, execution=execution, commits=known.commits + 1
         )
 
-    def judge_lost(self, state: State, job: int, execution: int) -> State:
+    def is_stopped(self, known: Job, execution: int, forgets: Flaw) -> bool:
+        """Return whether what would queue the job again must stop it."""
+        return bool(execution) and known.stop == execution and forgets not in self.flaws
+
+    def judge_lost(self, state: State, job: int, execution: int, forgets: Flaw) -> State:
         """Settle, or recover, a run without an outcome; the caller has checked the lease."""
+        known = state.jobs[job]
         counted = Flaw.STARTS_NOT_COUNTED not in self.flaws
-        starts = state.jobs[job].starts + counted
+        starts = known.starts + counted
         state = self.drop_lease(state, job, execution)
-        if starts >= MAX_STARTS:
+        if starts >= (MAX_STARTS if Flaw.LOST_RUNS_AGAIN in self.flaws else known.most):
             return with_job(state, job, status=Status.FAILED, starts=starts)
+        if self.is_stopped(known, execution, forgets):
+            return with_job(state, job, status=Status.STOPPED, starts=starts)
         state = with_job(state, job, status=Status.QUEUED, starts=starts)
         return state._replace(queue=(job, *state.queue))
 
     def settle_lost(self, state: State, job: int, execution: int) -> State:
         if not self.holds(state, job, execution):
             return state
-        return self.judge_lost(state, job, execution)
+        return self.judge_lost(state, job, execution, Flaw.STOP_FORGOTTEN_BY_RETRY)
 
     def release(self, state: State, job: int, execution: int) -> State:
         is_unguarded = Flaw.RELEASE_UNGUARDED in self.flaws
         if not self.holds(state, job, execution) and not is_unguarded:
             return state
         state = self.drop_lease(state, job, execution)
-        released = state.jobs[job].released | {execution}
+        known = state.jobs[job]
+        released = known.released | {execution}
+        if self.is_stopped(known, execution, Flaw.STOP_FORGOTTEN_BY_RELEASE):
+            return with_job(state, job, status=Status.STOPPED, execution=0, released=released)
         state = with_job(state, job, status=Status.QUEUED, execution=0, released=released)
         return state._replace(queue=(job, *state.queue))
 
@@ -335,8 +423,27 @@ class Server:
             lease = self.lease_of(state, seen.job, seen.execution)
             if lease is None or not lease.lapsed:
                 return state
-        state = self.judge_lost(state, seen.job, seen.execution)
+        forgets = Flaw.STOP_FORGOTTEN_BY_RECOVER
+        state = self.judge_lost(state, seen.job, seen.execution, forgets)
         return with_job(state, seen.job, execution=0)
+
+    def is_nowhere(self, state: State, job: int) -> bool:
+        """Return whether a job is live and nobody will ever run it."""
+        is_live = state.jobs[job].status in LIVE
+        leased = any(lease.job == job for lease in state.leases)
+        return is_live and not leased and job not in state.queue
+
+    def reconcile(self, state: State, seen: Sighting) -> State:
+        known = state.jobs[seen.job]
+        is_same = (known.status, known.execution) == (seen.status, seen.execution)
+        may = is_same and self.is_nowhere(state, seen.job)
+        if not may and Flaw.RECONCILE_UNGUARDED not in self.flaws:
+            return state
+        state = with_job(state, seen.job, mislaid=False)
+        if seen.status is Status.QUEUED:
+            return state._replace(queue=(seen.job, *state.queue))
+        lease = Lease(seen.job, seen.execution, worker=0, lapsed=True)
+        return state._replace(leases=state.leases | {lease})
 
     def withdraw(self, state: State, job: int) -> State:
         leases = frozenset(lease for lease in state.leases if lease.job != job)
@@ -354,10 +461,26 @@ class Server:
 
     def requeue(self, state: State, job: int) -> State:
         state = with_job(
-            state, job, status=Status.QUEUED, execution=0, starts=0, commits=0, excused=0,
+            state, job, status=Status.QUEUED, execution=0, starts=0, commits=0, excused=0, stop=0,
             since=state.number,
         )  # fmt: skip
         return state._replace(queue=(*state.queue, job))
+
+    def stop(self, state: State, job: int) -> State:
+        return with_job(state, job, stop=state.jobs[job].execution)
+
+    def move(self, state: State, verb: str, job: int, token: int) -> tuple[State, Status]:
+        """Do what a person asks for, where it is allowed; return also the state it was in."""
+        known = state.jobs[job].moved_by
+        for moved_by, answer in known:
+            if moved_by == token and Flaw.MOVE_NOT_IDEMPOTENT not in self.flaws:
+                return state, answer
+        kept = known[: 0 if Flaw.MOVE_FORGOTTEN_BY_NEXT in self.flaws else MOVES_KEPT - 1]
+        status = state.jobs[job].status
+        if status not in MOVES[verb]:
+            return state, status
+        state = getattr(self, verb)(state, job)
+        return with_job(state, job, moved_by=((token, status), *kept)), status
 
 
 class World:
@@ -382,7 +505,14 @@ class World:
                     yield from self._work(state, number, entry)
                     yield from self._keep(state, number, entry)
                 yield from self._die(state, number)
+        for number, token in state.late:
+            after, _ = self.server.claim(state, number, token, self.setting.batch)
+            after = after._replace(late=state.late - {(number, token)})
+            yield f"the late claim of dead worker {number} arrives", after
         yield from self._lapse_and_recover(state)
+        yield from self._forget(state)
+        for number, seen in enumerate(state.sighted):
+            yield from self._reconcile(state, number, seen)
 
     def _produce(self, state: State, job: int) -> Iterator[Step]:
         if state.producers[job] is Producer.DONE:
@@ -400,16 +530,51 @@ class World:
             yield False, lost
 
     def _meddle(self, state: State, job: int) -> Iterator[Step]:
+        status = state.jobs[job].status
+        if self.setting.asks_again:
+            yield from self._ask(state, job)
+            return
+        if status is Status.STARTED and (after := spend(state, "stops")):
+            yield f"a person stops {job}", self.server.stop(after, job)
         after = spend(state, "people")
         if after is None:
             return
-        status = state.jobs[job].status
         if status in (Status.QUEUED, Status.STARTED):
             yield f"a person cancels {job}", self.server.cancel(after, job)
         if status in ENDED:
             yield f"a person requeues {job}", self.server.requeue(after, job)
         if status not in (Status.ABSENT, Status.GONE):
             yield f"a person deletes {job}", self.server.delete(after, job)
+
+    def _ask(self, state: State, job: int) -> Iterator[Step]:
+        """Yield a person's calls: the first sending, and those that follow when no reply came."""
+        if state.asked and state.asked.job == job:
+            yield from self._ask_again(state, state.asked)
+        for verb, allowed in MOVES.items():
+            after = spend(state, "stops" if verb == "stop" else "people")
+            if after is None or state.jobs[job].status not in allowed:
+                continue
+            token = state.number
+            after = after._replace(number=token + 1)
+            moved, answer = self.server.move(after, verb, job, token)
+            yield f"a person's {verb} of {job}", moved
+            if state.asked:
+                continue  # one call at a time is enough to lose
+            if lost := spend(moved, "losses"):
+                asked = Asked(verb, job, token, answer)
+                yield f"a person's {verb} of {job} (reply lost)", lost._replace(asked=asked)
+            if lost := spend(after, "losses"):
+                asked = Asked(verb, job, token, None)
+                yield f"a person's {verb} of {job} (call lost)", lost._replace(asked=asked)
+
+    def _ask_again(self, state: State, asked: Asked) -> Iterator[Step]:
+        after, answer = self.server.move(state, asked.verb, asked.job, asked.token)
+        wrong = ""
+        if asked.answer and after != state:
+            wrong = f"the {asked.verb} that was sent again was carried out twice"
+        elif asked.answer and answer is not asked.answer:
+            wrong = f"the {asked.verb} that was sent again was told {answer.name}"
+        yield f"the same {asked.verb} again", after._replace(asked=None, wrong=wrong)
 
     def _claim(self, state: State, number: int) -> Iterator[Step]:
         worker = state.workers[number]
@@ -466,6 +631,7 @@ class World:
     def _die(self, state: State, number: int) -> Iterator[Step]:
         worker = state.workers[number]
         if not worker.ledger and not worker.asking:
+            yield from self._die_asking(state, number)
             return
         if after := spend(state, "crashes"):
             yield f"worker {number} dies", with_worker(after, number, dead=True)
@@ -476,6 +642,15 @@ class World:
             name = f"the machine of worker {number} dies"
             yield name, with_worker(after, number, asking=0, ledger=())
 
+    def _die_asking(self, state: State, number: int) -> Iterator[Step]:
+        """Yield the death of a worker whose claim is still on its way."""
+        after = spend(state, "crashes")
+        if after and (after := spend(after, "delays")):
+            token = state.number
+            after = after._replace(number=token + 1, late=state.late | {(number, token)})
+            name = f"worker {number} dies, its claim on its way"
+            yield name, with_worker(after, number, dead=True, asking=token)
+
     def _pick_up(self, state: State, number: int) -> Iterator[Step]:
         """Yield the supervisor's next call for a dead worker, and at the end a new worker."""
         worker = state.workers[number]
@@ -483,6 +658,8 @@ class World:
             memo = Memo()
             if Flaw.PICK_UP_WITHOUT_MEMO not in self.flaws:
                 _, memo = self.server.claim(state, number, worker.asking, 0)
+                if Flaw.PICK_UP_LEAVES_CLAIM_OPEN not in self.flaws and state.late:
+                    state = state._replace(closed=state.closed | {worker.asking})
             known = {entry.execution for entry in worker.ledger}
             more = (x for x in memo.taken if x.execution not in known)
             found = tuple(Entry(x.job, x.execution, Slot.HELD) for x in more)
@@ -530,6 +707,36 @@ class World:
             after = self.server.recover(state, state.looked)
             yield f"recover acts on {state.looked.job}", after._replace(looked=None)
 
+    def _forget(self, state: State) -> Iterator[Step]:
+        """Yield the loss of a write: half of a step that the server had taken."""
+        after = spend(state, "forgets")
+        if after is None:
+            return
+        for job in state.queue:
+            queue = tuple(x for x in state.queue if x != job)
+            mislaid = with_job(after._replace(queue=queue), job, mislaid=True)
+            yield f"the server forgets that {job} waits", mislaid
+        for lease in state.leases:
+            excused = state.jobs[lease.job].excused + 1
+            mislaid = after._replace(leases=state.leases - {lease})
+            mislaid = with_job(mislaid, lease.job, mislaid=True, excused=excused)
+            yield f"the server forgets the lease of {lease.job}", mislaid
+
+    def _reconcile(self, state: State, number: int, seen: Sighting | None) -> Iterator[Step]:
+        """Yield the two halves of a maintainer's work."""
+        if Flaw.NO_RECONCILE in self.flaws:
+            return
+        if seen:
+            after = self.server.reconcile(state, seen)
+            after = after._replace(sighted=put(state.sighted, number, None))
+            yield f"maintainer {number} puts {seen.job} back", after
+            return
+        for job, known in enumerate(state.jobs):
+            if self.server.is_nowhere(state, job):
+                sighting = Sighting(job, known.status, known.execution)
+                after = state._replace(sighted=put(state.sighted, number, sighting))
+                yield f"maintainer {number} sees {job} nowhere", after
+
     def _is_extended(self, state: State, lease: Lease) -> bool:
         """Return whether somebody still knows of the lease: a ledger, or a claim to be resent."""
         worker = state.workers[lease.worker]
@@ -550,6 +757,8 @@ def _lost(told: object) -> str:
 
 def violation(before: State, state: State) -> str | None:
     """Return what is wrong with a step, if anything is."""
+    if state.wrong:
+        return state.wrong
     for number, job in enumerate(state.jobs):
         checks = (
             _place(state, number, job),
@@ -567,7 +776,7 @@ def _place(state: State, number: int, job: Job) -> str | None:
     listed = state.queue.count(number)
     leased = sum(lease.job == number for lease in state.leases)
     expected = {Status.QUEUED: (1, 0), Status.STARTED: (0, 1)}.get(job.status, (0, 0))
-    if (listed, leased) == expected:
+    if (listed, leased) == expected or (job.mislaid and (listed, leased) == (0, 0)):
         return None
     if listed + leased == 0:
         return f"is lost: {job.status.name} and in no place"
@@ -584,7 +793,7 @@ def _counts(job: Job) -> str | None:
         return f"was committed {job.commits} times"
     if job.entered & job.released:
         return "was entered after it was given back"
-    if len(lost) > MAX_STARTS:
+    if len(lost) > job.most:
         return f"was entered {len(lost)} times without an outcome"
     if job.starts > len(lost) + job.excused:
         return f"was charged {job.starts} starts, and {len(lost)} have no outcome"
@@ -593,9 +802,11 @@ def _counts(job: Job) -> str | None:
 
 def _change(old: Job, before: State, new: Job, state: State) -> str | None:
     """Return why a job must not have changed so."""
-    by_a_person = state.budget.people < before.budget.people
+    by_a_person = state.budget.people < before.budget.people or before.asked
     if old.status in OVER and not by_a_person and new.status is not old.status:
         return f"was {old.status.name} and became {new.status.name} by itself"
+    if old.stop and new.status is Status.STARTED and new.execution != old.execution:
+        return "was stopped, and started again"
     if new.commits > old.commits and (
         old.status is not Status.STARTED or new.execution != old.execution
     ):

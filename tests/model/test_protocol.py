@@ -6,7 +6,7 @@ import pytest
 
 from tests.model.protocol import Budget, Flaw, Result, Setting, search
 
-# Each goes through every order of events: about 70,000 states in all.
+# Each goes through every order of events: about 100,000 states in all.
 SETTINGS = {
     "two workers, and a person": Setting(
         jobs=1, workers=2, batch=1, budget=Budget(crashes=1, losses=1, lapses=1, people=1)
@@ -22,6 +22,40 @@ SETTINGS = {
     ),
     "a batch": Setting(jobs=2, workers=1, batch=2, budget=Budget(crashes=1, losses=1)),
     "two batches": Setting(jobs=2, workers=2, batch=2, budget=Budget(crashes=1)),
+    "a person stops a job": Setting(
+        jobs=1, workers=1, batch=1, budget=Budget(crashes=1, lapses=1, retries=1, stops=1)
+    ),
+    "a stop and a batch": Setting(jobs=2, workers=1, batch=2, budget=Budget(crashes=1, stops=1)),
+    "a claim that comes late": Setting(
+        jobs=1, workers=2, batch=1, budget=Budget(crashes=2, delays=1, losses=1)
+    ),
+    "a person who asks again": Setting(
+        jobs=1,
+        workers=1,
+        batch=1,
+        budget=Budget(crashes=1, losses=1, people=1, stops=1),
+        asks_again=True,
+    ),
+    "two persons who ask": Setting(
+        jobs=1, workers=1, batch=1, budget=Budget(crashes=1, losses=1, people=2), asks_again=True
+    ),
+    "jobs that must not run again": Setting(
+        jobs=1,
+        workers=2,
+        batch=1,
+        budget=Budget(crashes=1, lapses=1, people=1),
+        on_lost="fail",
+    ),
+    "a server that forgets": Setting(
+        jobs=1,
+        workers=1,
+        batch=1,
+        budget=Budget(crashes=1, people=1, forgets=1),
+        maintainers=2,
+    ),
+    "a server that forgets twice": Setting(
+        jobs=1, workers=2, batch=1, budget=Budget(forgets=2), maintainers=2
+    ),
 }
 
 # The words by which each mistake shows, and where it is looked for. A mistake that the search
@@ -45,6 +79,15 @@ SYMPTOMS = {
     ),
     Flaw.RUNS_WHAT_WAS_TAKEN_BACK: ("entered after it was given back", "a batch"),
     Flaw.CANCEL_LEAVES_LEASE: ("CANCELED", "two workers, and a person"),
+    Flaw.STOP_FORGOTTEN_BY_RETRY: ("stopped, and started again", "a person stops a job"),
+    Flaw.STOP_FORGOTTEN_BY_RECOVER: ("stopped, and started again", "a person stops a job"),
+    Flaw.STOP_FORGOTTEN_BY_RELEASE: ("stopped, and started again", "a stop and a batch"),
+    Flaw.PICK_UP_LEAVES_CLAIM_OPEN: ("charged 1 starts", "a claim that comes late"),
+    Flaw.MOVE_NOT_IDEMPOTENT: ("was sent again", "a person who asks again"),
+    Flaw.MOVE_FORGOTTEN_BY_NEXT: ("was carried out twice", "two persons who ask"),
+    Flaw.LOST_RUNS_AGAIN: ("entered 2 times without an outcome", "jobs that must not run again"),
+    Flaw.NO_RECONCILE: ("can never end", "a server that forgets"),
+    Flaw.RECONCILE_UNGUARDED: ("listed 2 times", "a server that forgets twice"),
 }
 
 

@@ -1,4 +1,4 @@
-"""``workhorse doctor``: says what is not as it should be. Reads only."""
+"""``workhorse doctor``: says what is not as it should be. Reads only, unless told to mend."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from workhorse.store.audit import audit
 from workhorse.store.connections import connect, redacted
 from workhorse.store.drivers import Store
 from workhorse.store.findings import Finding
+from workhorse.store.reconcile import mend
 from workhorse.worker.logs import harmless
 
 _PAUSE: Final = 0.5
 """Seconds between the two looks at what seems wrong: RQ moves a job in several steps."""
+_PAUSE_TO_MEND: Final = 10.0
+"""Longer, because an RQ worker may be slow between two of them."""
 
 
 @click.command()
@@ -29,20 +32,46 @@ _PAUSE: Final = 0.5
     is_flag=True,
     help="Look at all jobs and keys: is every job in exactly one place?",
 )
+@click.option("--mend", "mends", is_flag=True, help="Put lost jobs back, and list their queues.")
+@click.option(
+    "--pause",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help=f"Between two looks at what seems wrong. [default: {_PAUSE:g}; with --mend "
+    f"{_PAUSE_TO_MEND:g}]",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a finding.")
-def doctor(url: str | None, *, wants_audit: bool, as_json: bool) -> int:
-    """Say what is not as it should be: a line for each, and exit code 1 if there is any."""
+def doctor(
+    url: str | None, *, wants_audit: bool, mends: bool, pause: float | None, as_json: bool
+) -> int:
+    """Say what is not as it should be: a line for each, and exit code 1 if there is any.
+
+    With --mend what can be mended is; the exit code is 1 if anything is left.
+    """
     if not wants_audit:
         raise click.UsageError("say what to look at: --audit")
     choice = choose(url)
     store = Store(connect(choice.url))
-    findings = audit(store, default_keys(), pause=lambda: time.sleep(_PAUSE))
+    keys, seconds = default_keys(), pause
+    if seconds is None:
+        seconds = _PAUSE_TO_MEND if mends else _PAUSE
+
+    def wait() -> None:
+        time.sleep(seconds)
+
+    findings = audit(store, keys, pause=wait)
+    mended = mend(store, keys, findings, pause=wait) if mends else []
     for finding in findings:
-        click.echo(json.dumps(asdict(finding)) if as_json else _line(finding))
+        is_mended = finding in mended
+        if as_json:
+            click.echo(json.dumps(asdict(finding) | ({"mended": is_mended} if mends else {})))
+        else:
+            click.echo(_line(finding) + (" (mended)" if is_mended else ""))
     if not as_json:
         told = f"{len(findings)} findings" if findings else "Everything is in its place"
+        told += f", {len(mended)} mended" if findings and mends else ""
         click.echo(f"{told}: {redacted(choice.url)} ({choice.source})", err=True)
-    return 1 if findings else 0
+    return 1 if len(findings) > len(mended) else 0
 
 
 def _line(finding: Finding) -> str:

@@ -45,6 +45,8 @@ class Event(StrEnum):
     STOP = "stop"
     RELEASE = "release"
     RECOVER = "recover"
+    RECONCILE = "reconcile"
+    """It was in no place, and is put back where its state says."""
     CANCEL = "cancel"
     REQUEUE = "requeue"
     DELETE = "delete"
@@ -64,6 +66,9 @@ _WAITING = (
     State.RATE_LIMITED,
 )
 
+_PUT_BACK = (State.QUEUED, State.SCHEDULED, State.STARTED)
+"""Where a job may be found missing. The others wait for what only RQ's processes do."""
+
 TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = MappingProxyType(
     {
         **{(state, Event.ENQUEUE): (State.QUEUED,) for state in _NEW},
@@ -76,6 +81,7 @@ TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = Map
         (State.STARTED, Event.STOP): (State.STOPPED,),
         (State.STARTED, Event.RELEASE): (State.QUEUED,),
         (State.STARTED, Event.RECOVER): (State.QUEUED, State.FAILED),
+        **{(state, Event.RECONCILE): (state,) for state in _PUT_BACK},
         **{(state, Event.CANCEL): (State.CANCELED,) for state in (*_WAITING, State.STARTED)},
         **{(state, Event.REQUEUE): (State.QUEUED,) for state in ENDED},
         **{(state, Event.DELETE): (None,) for state in State},

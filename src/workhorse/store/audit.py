@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
-from workhorse.store.calls import Arguments, Call, command, script
+from workhorse.store.calls import Arguments, Call, command, page, script
 from workhorse.store.drivers import Store
 from workhorse.store.findings import (
     LISTS,
@@ -118,7 +118,7 @@ class _Auditor:
         cursor = b""
         while cursor != b"0":
             words: tuple[Value, ...] = ("SCAN", cursor or b"0", "MATCH", self._keys.pattern())
-            call = command(*words, "COUNT", SCANNED, *options, parse=_page)
+            call = command(*words, "COUNT", SCANNED, *options, parse=page)
             cursor, found = self._store.run(call)
             yield from found
 
@@ -242,15 +242,9 @@ def _seen_at(sight: Sight, *places: Place) -> Sight:
     return replace(sight, places=(*sight.places, *places))
 
 
-def _page(reply: Any) -> tuple[bytes, list[Any]]:
-    """Return the next cursor and what was found."""
-    cursor, found = reply
-    return (cursor if isinstance(cursor, bytes) else b"%d" % cursor), list(found)
-
-
 def _scored_page(reply: Any) -> tuple[bytes, list[bytes]]:
     """Return the next cursor and the members, without their scores."""
-    cursor, found = _page(reply)
+    cursor, found = page(reply)
     if found and isinstance(found[0], tuple):  # redis-py has read it already
         return cursor, [member for member, _ in found]
     return cursor, found[::2]

@@ -70,6 +70,12 @@ def command(*words: Value, parse: Callable[[Any], R]) -> Call[R]:
     return Call(words, parse)
 
 
+def page(reply: Any) -> tuple[bytes, list[Any]]:
+    """Return the next cursor, b"0" after the last page, and what SCAN found on this one."""
+    cursor, found = reply
+    return (cursor if isinstance(cursor, bytes) else b"%d" % cursor), list(found)
+
+
 def as_it_is(reply: Any) -> Any:
     """Return the *reply* unread."""
     return reply

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from workhorse.store.calls import Arguments, Call, as_it_is, command, script
 from workhorse.store.jobs import QueueName
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import Value
+
+SLICE: Final = 20
+"""Names of each list that ``sweep_workers`` looks at in one call."""
 
 
 def register(
@@ -22,6 +26,15 @@ def deregister(keys: Keys, worker: str, queues: Sequence[str]) -> Call[None]:
     """Take *worker* off the list."""
     items = [QueueName(name) for name in queues]
     return script("deregister", keys, {"worker": worker}, items, parse=as_it_is)
+
+
+def sweep_workers(keys: Keys, queues: Iterable[str]) -> Call[int]:
+    """Take workers that are gone off the lists, some in each call; return how many names.
+
+    One that lives is never taken off, whenever it registers.
+    """
+    items = [QueueName(name) for name in queues]
+    return script("sweep_workers", keys, {"limit": SLICE}, items, parse=int)
 
 
 def describe_worker(  # noqa: PLR0913 - one for each field

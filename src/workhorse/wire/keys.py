@@ -46,6 +46,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "claim": "worker:<worker>:claim",  # + string: the last claim, for a lost reply
         "closed": "closed:<token>",  # + string: a claim that takes nothing, should it arrive
         "suspended": "suspended",
+        "turn": "turn:<work>",  # + string: whose turn it is to do what one process can do for all
     }
 )
 
@@ -177,9 +178,10 @@ class Keys:
         """Return the name of the worker that *worker_key* belongs to."""
         return worker_key[len(self._fill("worker", "")) :]
 
-    def pattern(self) -> str:
-        """Return what SCAN matches to find every key of ours."""
-        return re.sub(r"([*?\[\]\\^])", r"\\\1", self.prefix) + ":*"
+    def pattern(self, template: str | None = None) -> str:
+        """Return what SCAN matches to find every key of ours, or of the given kind."""
+        start = self._fill(template, "") if template else f"{self.prefix}:"
+        return re.sub(r"([*?\[\]\\^])", r"\\\1", start) + "*"
 
     def read(self, key: str) -> KeyName | None:
         """Return what *key* is; None for one that neither we nor RQ make.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from datetime import datetime
 from importlib import import_module
@@ -25,6 +26,7 @@ class Side:
     """RQ's API on one server, with words in and words out."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.rq = import_module("rq")
         self.job_class = import_module("rq.job").Job
         self.registry = import_module("rq.registry")
@@ -152,6 +154,25 @@ class Side:
         made = getattr(self.rq, worker)(names, connection=self.connection, serializer=serializer)
         done: bool = made.work(burst=True, logging_level="ERROR", **options)
         return done
+
+    def die_with_a_job(self, *, leased: bool, queues: list[str]) -> int:
+        """Kill a worker of its own that has popped a job, or leased it too; return the signal."""
+        pid = os.fork()
+        if pid == 0:
+            connection = import_module("redis").Redis.from_url(self.url)
+            worker = self.rq.SimpleWorker(queues, connection=connection)
+            prepare = worker.prepare_execution
+
+            def die(job: Any) -> None:
+                if leased:
+                    prepare(job)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            worker.prepare_execution = die
+            worker.work(burst=True, logging_level="ERROR")
+            os._exit(1)
+        _, status = os.waitpid(pid, 0)
+        return -os.waitstatus_to_exitcode(status)
 
     def _queue(self, name: str, serializer: str | None = None) -> Any:
         return self.rq.Queue(name, connection=self.connection, serializer=serializer)

@@ -1,4 +1,4 @@
---! keys: job, queue, scheduled, deferred, ready, finished, failed, canceled, limited, lease, executions
+--! keys: job, queue, intermediate, scheduled, deferred, ready, finished, failed, canceled, limited, lease, executions
 -- Take a job out of every place it may be in, and fence out whoever runs it, our worker or RQ's.
 local function withdraw(job_id, known)
   local queue, worker = known.origin or '', known.worker_name or ''
@@ -9,6 +9,7 @@ local function withdraw(job_id, known)
     end_execution(queue, job_id, execution, worker)
   end
   redis.call('LREM', queue_key(queue), 0, job_id)
+  redis.call('LREM', intermediate_key(queue), 0, job_id)
   for _, registry in ipairs({scheduled_key, deferred_key, ready_key, finished_key, failed_key, canceled_key}) do
     redis.call('ZREM', registry(queue), job_id)
   end

@@ -1,5 +1,5 @@
 --! Apply verdicts to executions whose lease has lapsed. One that was extended meanwhile is left alone.
---! keys: job, lease, queue
+--! keys: job, lease, queue, intermediate
 --! events: recover
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
 --! include: _clock, _push, _end_execution, _heed_stop, _apply
@@ -48,8 +48,10 @@ local function recover(item)
     mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'
   end
-  -- An RQ worker that died between its two steps of starting a job leaves it queued in no list.
+  -- An RQ worker that died between its two steps of starting a job leaves it queued in no list, or in one of its own,
+  -- where RQ's maintenance would find it later, and fail it.
   if known[1] == 'queued' and not redis.call('LPOS', queue_key(item.queue), item.job_id) then
+    redis.call('LREM', intermediate_key(item.queue), 0, item.job_id)
     push(item.queue, item.job_id, true)
     return 'applied'
   end

@@ -6,6 +6,7 @@ from workhorse.core.settings import RECOVER_EVERY
 from workhorse.store.drivers import Store
 from workhorse.worker.duties.duty import Duty
 from workhorse.worker.duties.forward import Forward
+from workhorse.worker.duties.reconcile import Reconcile
 from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.sweep import Sweep
 from workhorse.worker.options import WorkerOptions
@@ -16,5 +17,6 @@ def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
     return (
         Forward(store, options.keys),
         Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
-        Sweep(store, options.keys),
+        Sweep(store, options.keys, options.queues),
+        Reconcile(store, options.keys),
     )

@@ -1,9 +1,11 @@
-"""Sweep: expired entries out of the registries of finished and failed jobs."""
+"""Sweep: what expired, out of the registries of ended jobs and the lists of workers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from workhorse.core.settings import SWEEP_EVERY
-from workhorse.store import jobs, views
+from workhorse.store import jobs, views, workers
 from workhorse.store.calls import Plan
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
@@ -16,17 +18,21 @@ class Sweep:
     name = "sweep"
     every = SWEEP_EVERY
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(self, store: Store, keys: Keys, queues: Iterable[str] = ()) -> None:
         self._store = store
         self._keys = keys
+        self._own = frozenset(queues)
 
     def run_once(self, now: float) -> Report:
-        """Sweep one slice of every queue's registries; the rest waits for the next time."""
+        """Sweep one slice of every queue's registries and workers; the rest waits."""
         del now
         return Report(self._store.run(self._plan()))
 
     def _plan(self) -> Plan[int]:
-        queues = yield from views.queue_names(self._keys)
-        if not queues:
-            return 0
-        return sum((yield from jobs.sweep(self._keys, queues)))
+        listed = yield from views.queue_names(self._keys)
+        # A queue is listed once it was used, and its workers are from the beginning.
+        known = sorted({*listed, *self._own})
+        swept = yield from workers.sweep_workers(self._keys, known)
+        if listed:
+            swept += sum((yield from jobs.sweep(self._keys, listed)))
+        return swept
