@@ -44,6 +44,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "worker_executions": "worker:<worker>:executions",
         "claim": "worker:<worker>:claim",  # + string: the last claim, for a lost reply
         "suspended": "suspended",
+        "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
 
@@ -151,6 +152,9 @@ class Keys:
     def place(self, kind: str, name: str) -> str:
         """Return the key of *kind* in which jobs of the queue, or limit, *name* are."""
         return self._fill("lease" if kind == "lapsed" else kind, name)
+
+    def broken(self, queue: str) -> str:
+        return self._fill("broken", queue)
 
     def workers(self, queue: str | None = None) -> str:
         return self._fill("workers_of", queue) if queue else f"{self.prefix}:workers"

@@ -1,15 +1,16 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
---! keys: queue, lease, job, claim, suspended, dependents
+--! keys: queue, lease, job, claim, suspended
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, fields...
 --! each: queue
---! include: _clock, _push
+--! include: _clock, _push, _set_aside, _unheeded
 --! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
 --!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
---!   each job that asks for what we do not do yet (queue, id, the names of RQ's options)
+--!   each job that asks for what we do not do yet (queue, id, the names of RQ's options), then a row for each that was
+--!   set aside, or queue that can't be worked (queue, id or '', the reason)
 -- Sent again with the same token (the reply was lost), it returns what it took the first time and
 -- takes nothing; with a count of 0 it only does that. A worker has one claim on its way at a time.
-local jobs, dropped, unheeded = {}, {}, {}
+local jobs, dropped = {}, {}
 
 local function execution_of(number)
   return string.format('%s%08x', token, number)
@@ -19,14 +20,15 @@ end
 local function take_again(taken)
   for i = 1, #taken, 2 do
     local queue, id, execution = taken[i], taken[i + 1], execution_of((i + 1) / 2)
-    if redis.call('ZSCORE', lease_key(queue), id .. ':' .. execution) then
-      jobs[#jobs + 1] = {queue, id, execution, redis.call('HMGET', job_key(id), unpack(fields))}
+    if redis.pcall('ZSCORE', lease_key(queue), id .. ':' .. execution) then
+      local values = redis.pcall('HMGET', job_key(id), unpack(fields))
+      if not values.err then jobs[#jobs + 1] = {queue, id, execution, values} end
     end
   end
 end
 
-local memo = redis.call('GET', claim_key(worker))
-if memo and string.sub(memo, 1, #token) == token then
+local memo = redis.pcall('GET', claim_key(worker))
+if type(memo) == 'string' and string.sub(memo, 1, #token) == token then
   take_again(cjson.decode(string.sub(memo, #token + 1)))
   return {jobs, dropped, 0, unheeded}
 end
@@ -43,26 +45,13 @@ local lapses = score(now + lease)
 -- A worker that can't extend a lease while a job runs takes one as long as the job's time limit,
 -- and a minute for the kill; a day for a job without a limit.
 local function lapse_of(timeout)
-  local limit = tonumber(timeout or '') or 180
+  local limit = tonumber(string.match(timeout or '', '^%-?%d+$')) or 180
   if limit + 60 < tonumber(lease) and limit >= 0 then return lapses end
-  return score(now + (limit < 0 and 86400 or limit + 60))
-end
-
--- Our client refuses these options; RQ's does not, and a job must not lose them in silence.
-local options_of_rq = {'success_callback_name', 'failure_callback_name', 'stopped_callback_name', 'repeats_left',
-  'rate_limit_key', 'webhooks'}
-
-local function note_unheeded(queue, id)
-  local names = {}
-  for i, value in ipairs(redis.call('HMGET', job_key(id), unpack(options_of_rq))) do
-    if value and value ~= '' then names[#names + 1] = options_of_rq[i] end
-  end
-  if redis.call('EXISTS', dependents_key(id)) == 1 then names[#names + 1] = 'dependents' end
-  if #names > 0 then unheeded[#unheeded + 1] = {queue, id, table.concat(names, ', ')} end
+  return score(now + (limit < 0 and 86400 or math.min(limit, 1e9) + 60))
 end
 
 local bytes, most, spare = 0, tonumber(count), 1000
-local taken = {}
+local taken, at_hand = {}
 local wanted, at = {unpack(fields)}, {}
 wanted[#wanted + 1] = 'status'
 for i, name in ipairs(fields) do at[name] = i end
@@ -70,16 +59,27 @@ for i, name in ipairs(fields) do at[name] = i end
 local function take_one(queue)
   local id = redis.call('LPOP', queue_key(queue))
   if not id then return false end
+  at_hand = id
   local job = job_key(id)
-  local values = redis.pcall('HMGET', job, unpack(wanted))  -- an error for a key that is no hash
+  local values = redis.pcall('HMGET', job, unpack(wanted))
+  local problem = values.err or oddity_of(id)
+  if problem then
+    set_aside(queue, id, problem)
+    return true
+  end
   local status = table.remove(values)
   local to = status and after('claim', status)
   if to then
     local execution = execution_of(#jobs + 1)
+    local lapse = whole_run == '1' and lapse_of(values[at.timeout]) or lapses
+    local leased = redis.pcall('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
+    if type(leased) == 'table' then  -- the queue can't be worked, and must not be emptied
+      redis.call('LPUSH', queue_key(queue), id)
+      at_hand = nil
+      error(leased.err, 0)
+    end
     redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
     redis.call('PERSIST', job)
-    local lapse = whole_run == '1' and lapse_of(values[at.timeout]) or lapses
-    redis.call('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
     bytes = bytes + #(values[1] or '')
     jobs[#jobs + 1] = {queue, id, execution, values}
     taken[#taken + 1] = queue
@@ -91,16 +91,27 @@ local function take_one(queue)
   return true
 end
 
-for item in items() do
+local function take_from(queue)
   local more = true
-  while more and #jobs < most and #dropped < spare and bytes < tonumber(most_bytes) do
-    more = take_one(item.queue)
+  while more and #jobs < most and #dropped + #broken < spare and bytes < tonumber(most_bytes) do
+    more = take_one(queue)
+    at_hand = nil
   end
-  if redis.call('LLEN', queue_key(item.queue)) > 0 then
-    ring(item.queue)
+  if redis.call('LLEN', queue_key(queue)) > 0 then
+    ring(queue)
   end
+end
+
+for item in items() do
+  local fine, problem = pcall(take_from, item.queue)
+  if not fine and at_hand then
+    set_aside(item.queue, at_hand, problem)
+  elseif not fine then
+    note_broken(item.queue, '', problem)
+  end
+  at_hand = nil
 end
 if #taken > 0 then
   redis.call('SET', claim_key(worker), token .. cjson.encode(taken), 'EX', math.ceil(lease) + 60)
 end
-return {jobs, dropped, 0, unheeded}
+return {jobs, dropped, 0, unheeded, broken}
