@@ -84,17 +84,18 @@ def test_a_job_past_its_ttl_is_dropped(every_life: Life) -> None:
     assert every_life.claim().dropped == [("q", "j", "")]
 
 
-def test_a_key_that_is_no_job_harms_nobody_else(every_life: Life) -> None:
+def test_a_key_that_is_no_job_is_set_aside_and_harms_nobody_else(
+    every_life: Life, caplog: pytest.LogCaptureFixture
+) -> None:
     every_life.enqueue("a", "b", "c")
     every_life.client.set("rq:job:b", "no hash")
     claim = every_life.claim(3)
-    assert ids(claim) == ["a", "c"]
-    assert claim.dropped == [("q", "b", "")]
-
-
-def test_an_id_that_is_no_utf8_is_dropped(every_life: Life) -> None:
-    every_life.client.rpush("rq:queue:q", b"\xff\xfe")
-    assert every_life.claim().dropped == [("q", "\\xff\\xfe", "")]
+    assert (ids(claim), claim.dropped, claim.set_aside) == (["a", "c"], [], 1)
+    assert every_life.client.lrange("rq:broken:q", 0, -1) == [b"b"]
+    (line,) = caplog.messages
+    assert line.startswith(
+        "q: job 'b' can't be handled and is set aside in rq:broken:q: WRONGTYPE"
+    )
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -446,7 +446,7 @@ _PLACES = {
     State.STOPPED: "failed",
     State.CANCELED: "canceled",
 }
-_FOR_EVER = {"queues", "queue", "bell", "workers", *_PLACES.values()}
+_FOR_EVER = {"queues", "queue", "bell", "broken", "workers", *_PLACES.values()}
 
 
 def audit(client: Any, keys: Keys) -> list[str]:

@@ -13,11 +13,13 @@ from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
     "Queue", "Job", "JobStatus", "Result", "Retry", "Worker", "SimpleWorker", "job",
-    "get_current_job", "cancel_job", "requeue_job", "JSONSerializer", "PickleSerializer",
+    "get_current_job", "cancel_job", "requeue_job", "stop_job", "send_stop_job_command",
+    "send_shutdown_command", "JSONSerializer", "PickleSerializer",
     "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "EnqueueRefusedError",
     "EnqueueUnknownError", "InvalidCallError",
-    "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobTimeoutException",
-    "JobWaitTimeoutError", "NoSuchJobError", "SerializationError", "TimeoutFormatError",
+    "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
+    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchJobError", "NoSuchWorkerError",
+    "SerializationError", "TimeoutFormatError",
     "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
@@ -198,7 +200,7 @@ def test_other_parameters_of_rqs_are_known_by_name(
 
 def test_every_public_method_is_in_the_table_or_is_ours_alone() -> None:
     """A method added later is compared with RQ's, or named here as one that RQ has not."""
-    ours_alone = {"Job.wait", "Job.of_record", "Job.become", "Worker.queue_names"}
+    ours_alone = {"Job.wait", "Job.stop", "Job.of_record", "Job.become", "Worker.queue_names"}
     ours_alone |= {"Worker.request_stop"}  # RQ's takes a signal's arguments
     found = {
         f"{owner.__name__}.{name}"

@@ -52,7 +52,16 @@ def test_arguments_are_put_in_the_scripts_order_whatever_theirs() -> None:
 
 def test_items_follow_the_arguments() -> None:
     held: list[Item] = [Held("j", "e", "q"), Held("k", "f", "q")]
-    assert words("release", {"worker": "w"}, held) == ["w", "j", "e", "q", "k", "f", "q"]
+    assert words("release", {"worker": "w", "failure_ttl": 9}, held) == [
+        "w",
+        9,
+        "j",
+        "e",
+        "q",
+        "k",
+        "f",
+        "q",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,7 @@ def test_wrong_arguments_are_refused(args: dict[str, Argument]) -> None:
 )
 def test_wrong_items_are_refused(item: Item) -> None:
     with pytest.raises(TypeError):
-        words("release", {"worker": "w"}, [item])
+        words("release", {"worker": "w", "failure_ttl": 9}, [item])
 
 
 def test_a_call_names_its_slot_and_its_prefix() -> None:

@@ -242,7 +242,8 @@ def separate(client: Any) -> Any:
     settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
     connection_class = pool.connection_class
-    made, pools = type(client), type(pool)
+    made: Any = type(client)
+    pools: Any = type(pool)
     if made.__module__.partition(".")[0] == "valkey":
         homes = (_redis.connection, _redis.sentinel)
         named = (getattr(home, connection_class.__name__, None) for home in homes)

@@ -73,7 +73,7 @@ SWEPT: Final = frozenset({"finished", "failed"})
 
 PERMANENT: Final = frozenset(
     {
-        *LISTS, *SORTED_SETS, "queues", "bell", "workers", "workers_of", "suspended",
+        *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
         "groups", "group", "limits", "limit", "allowed", "cron_schedulers", "cron_jobs",
     }
 )  # fmt: skip

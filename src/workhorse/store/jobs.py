@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
 from workhorse.core.states import ENDED, State
 from workhorse.core.verdicts import OnLost, Verdict, judge_lost
-from workhorse.store.calls import Arguments, Call, Plan, command, script
+from workhorse.store.broken import tell_broken, without_broken
+from workhorse.store.calls import Arguments, Call, Plan, script
 from workhorse.wire.codec import date_from_text
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import (
@@ -136,6 +137,8 @@ class Claim:
     suspended: bool
     unheeded: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     """Jobs that RQ's client gave options which we do not have yet: queue, id, their names."""
+    set_aside: int = 0
+    """How many ids were taken off a queue and could not be handled."""
 
 
 def claim(  # noqa: PLR0913 - one for each input of the script
@@ -167,7 +170,8 @@ def claim(  # noqa: PLR0913 - one for each input of the script
         "max_starts": max_starts or "",
         "fields": FIELDS_TO_RUN,
     }
-    return script("claim", keys, args, [QueueName(name) for name in queues], parse=_claim)
+    items = [QueueName(name) for name in queues]
+    return script("claim", keys, args, items, parse=lambda reply: _claim(keys, reply))
 
 
 def claimed_before(keys: Keys, *, worker: str, token: str) -> Call[Claim]:
@@ -175,19 +179,16 @@ def claimed_before(keys: Keys, *, worker: str, token: str) -> Call[Claim]:
     return claim(keys, (), worker=worker, token=token, count=0, lease=0)
 
 
-def _claim(reply: list[Any]) -> Claim:
-    rows, dropped, suspended, unheeded = reply
-    taken: list[Claimed] = []
-    for row in rows:
-        try:
-            taken.append(decode_claimed(row))
-        except UnicodeDecodeError:
-            dropped.append((*row[:2], State.STARTED.encode()))
+def _claim(keys: Keys, reply: list[Any]) -> Claim:
+    rows, dropped, suspended, unheeded, *broken = reply
+    for each in broken:  # none, where an earlier claim is told again
+        tell_broken(keys, each)
     return Claim(
-        jobs=taken,
+        jobs=[decode_claimed(row) for row in rows],
         dropped=[(_text(queue), _text(job_id), _text(state)) for queue, job_id, state in dropped],
         suspended=bool(suspended),
         unheeded=[(_text(queue), _text(job_id), _text(told)) for queue, job_id, told in unheeded],
+        set_aside=sum(1 for rows in broken for _, job_id, _ in rows if job_id),
     )
 
 
@@ -201,6 +202,9 @@ class Settled(StrEnum):
     """The lease is another's, or nobody's: the job was recovered or canceled meanwhile."""
     GONE = "gone"
     """The job was deleted meanwhile; nothing was written."""
+    BROKEN = "broken"
+    """Keys of the job, or of its queue, are of another kind than they should be: it was not
+    applied, or not in full. The job was set aside, which is told already."""
 
 
 class Settlement(NamedTuple):
@@ -254,11 +258,11 @@ def settle(
 ) -> Call[list[Settled]]:
     """Apply verdicts to jobs that *worker* holds; *sent_at* is now by its monotonic clock."""
     args: Arguments = {"worker": worker, "sent_at": sent_at}
-    return script("settle", keys, args, settlements, parse=_settled)
+    return script("settle", keys, args, settlements, parse=lambda reply: _settled(keys, reply))
 
 
-def _settled(reply: list[bytes]) -> list[Settled]:
-    return [Settled(word.decode()) for word in reply]
+def _settled(keys: Keys, reply: list[Any]) -> list[Settled]:
+    return [Settled(word.decode()) for word in without_broken(keys, reply)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +281,12 @@ def recover(keys: Keys, queue: str) -> Plan[Recovered]:
     keeps its job.
     """
     args: Arguments = {"queue": queue, "limit": SLICE, "fields": FIELDS_TO_RUN}
-    lapsed, odd = yield from script("lapsed", keys, args, parse=_lapsed)
+    lapsed, odd = yield from script(
+        "lapsed", keys, args, parse=lambda reply: _lapsed(without_broken(keys, reply))
+    )
     if odd:
-        yield from command("ZREM", keys.lease(queue), *odd, parse=int)
+        args = {"queue": queue, "members": odd}
+        yield from script("discard", keys, args, parse=lambda reply: tell_broken(keys, reply))
     if not lapsed:
         return Recovered([], len(odd))
     verdicts = [
@@ -287,7 +294,9 @@ def recover(keys: Keys, queue: str) -> Plan[Recovered]:
         for job, worker in lapsed
     ]
     items = [settlement(job, verdict, result_ttl=0) for job, verdict in verdicts]
-    outcomes = yield from script("recover", keys, {}, items, parse=_settled)
+    outcomes = yield from script(
+        "recover", keys, {}, items, parse=lambda reply: _settled(keys, reply)
+    )
     applied = [
         judged
         for judged, outcome in zip(verdicts, outcomes, strict=True)
@@ -335,20 +344,33 @@ def extend(
 
 def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call[int]:
     """Give jobs that were not entered back to the front of their queues, in this order."""
-    args: Arguments = {"worker": worker, "failure_ttl": FAILURE_TTL}
-    return script("release", keys, args, executions, parse=sum)
+    return script(
+        "release",
+        keys,
+        {"worker": worker, "failure_ttl": FAILURE_TTL},
+        executions,
+        parse=lambda reply: sum(without_broken(keys, reply)),
+    )
 
 
 def forward(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
     """Move scheduled jobs that are due; return how many for each queue, ``SLICE`` at most."""
     items = [QueueName(name) for name in queues]
-    return script("forward", keys, {"limit": SLICE}, items, parse=list)
+    return script(
+        "forward",
+        keys,
+        {"limit": SLICE},
+        items,
+        parse=lambda reply: without_broken(keys, reply),
+    )
 
 
 def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
     """Remove expired registry entries; return how many for each queue."""
     items = [QueueName(name) for name in queues]
-    return script("sweep", keys, {"limit": 1000}, items, parse=list)
+    return script(
+        "sweep", keys, {"limit": 1000}, items, parse=lambda reply: without_broken(keys, reply)
+    )
 
 
 def cancel(

@@ -47,6 +47,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "closed": "closed:<token>",  # + string: a claim that takes nothing, should it arrive
         "suspended": "suspended",
         "turn": "turn:<work>",  # + string: whose turn it is to do what one process can do for all
+        "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
 
@@ -154,6 +155,9 @@ class Keys:
     def place(self, kind: str, name: str) -> str:
         """Return the key of *kind* in which jobs of the queue, or limit, *name* are."""
         return self._fill("lease" if kind == "lapsed" else kind, name)
+
+    def broken(self, queue: str) -> str:
+        return self._fill("broken", queue)
 
     def workers(self, queue: str | None = None) -> str:
         return self._fill("workers_of", queue) if queue else f"{self.prefix}:workers"

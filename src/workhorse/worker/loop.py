@@ -99,7 +99,7 @@ class Loop:
                 if claim.jobs:
                     self._work(claim.jobs)
                     self._idle_since = time.monotonic()
-                elif not claim.dropped:
+                elif not claim.dropped and not claim.set_aside:
                     if self._options.burst:
                         break
                     self._rest(suspended=claim.suspended)

@@ -20,7 +20,8 @@ local function make_room(item, event)
     know_queue(item.queue)
     return nil
   end
-  if string.match(redis.call('GET', tombstone) or '', ':(.*)$') == item.token then
+  local gone = redis.pcall('GET', tombstone)
+  if type(gone) == 'string' and string.match(gone, ':(.*)$') == item.token then
     return 'again'
   end
   local old = redis.call('HMGET', job, 'status', 'token', 'origin')
@@ -32,7 +33,7 @@ local function make_room(item, event)
   end
   know_queue(item.queue)
   for _, registry in ipairs({finished_key, failed_key, canceled_key}) do
-    redis.call('ZREM', registry(old[3] or ''), item.job_id)
+    redis.pcall('ZREM', registry(old[3] or ''), item.job_id)
   end
   redis.call('DEL', job, results_key(item.job_id), ended_key(item.job_id))
   return nil

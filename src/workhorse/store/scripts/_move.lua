@@ -2,7 +2,7 @@
 -- What a person does to a job: once, however often it is sent, and its worker hears of it.
 local function known_fields(job_id, names)
   local known = {}
-  for i, value in ipairs(redis.call('HMGET', job_key(job_id), unpack(names))) do
+  for i, value in ipairs(lenient('HMGET', job_key(job_id), unpack(names)) or {}) do
     known[names[i]] = value or nil
   end
   return known

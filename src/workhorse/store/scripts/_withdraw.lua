@@ -5,16 +5,16 @@ local function withdraw(job_id, known)
   if known.execution_id and end_execution(queue, job_id, known.execution_id, worker) then
     tell_worker(worker, {command = 'extend'})  -- it hears at once that it lost its lease
   end
-  for _, execution in ipairs(redis.call('ZRANGE', executions_key(job_id), 0, -1)) do
+  for _, execution in ipairs(lenient('ZRANGE', executions_key(job_id), 0, -1) or {}) do
     end_execution(queue, job_id, execution, worker)
   end
-  redis.call('LREM', queue_key(queue), 0, job_id)
-  redis.call('LREM', intermediate_key(queue), 0, job_id)
+  lenient('LREM', queue_key(queue), 0, job_id)
+  lenient('LREM', intermediate_key(queue), 0, job_id)
   for _, registry in ipairs({scheduled_key, deferred_key, ready_key, finished_key, failed_key, canceled_key}) do
-    redis.call('ZREM', registry(queue), job_id)
+    lenient('ZREM', registry(queue), job_id)
   end
   if known.rate_limit_key then
-    redis.call('ZREM', limited_key(known.rate_limit_key), job_id)
+    lenient('ZREM', limited_key(known.rate_limit_key), job_id)
   end
 end
 

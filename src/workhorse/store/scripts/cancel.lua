@@ -23,7 +23,7 @@ if to then
   redis.call('PERSIST', job_key(job_id))  -- a ttl is for waiting; a canceled job stays, as in RQ
   redis.call('ZADD', canceled_key(known.origin or ''), score(now), job_id)
   if known.waiters then
-    tell_waiting(job_id, tonumber(known.waiters))
+    tell_waiting(job_id, known.waiters)
   end
 end
 return known.status or ''

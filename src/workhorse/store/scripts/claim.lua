@@ -1,45 +1,20 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
---! keys: queue, lease, job, claim, closed, suspended
+--! keys: queue, lease, job, suspended
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push, _unheeded
+--! include: _clock, _push, _set_aside, _unheeded, _claim_again
 --! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
 --!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
---!   each job that asks for what we do not do yet (queue, id, the names of RQ's options)
--- Sent again with the same token (the reply was lost), it returns what it took the first time and
--- takes nothing; with a count of 0 it only does that, and no later sending takes anything. A worker has one claim on its way at a time.
-local jobs, dropped = {}, {}
-local closed_for = 600  -- seconds that a message may take to arrive
+--!   each job that asks for what we do not do yet (queue, id, the names of RQ's options), then a row for each that was
+--!   set aside, or queue that can't be worked (queue, id or '', the reason)
+local dropped = {}
 
-local function execution_of(number)
-  return string.format('%s%08x', token, number)
-end
-
--- `taken` is queue, id, queue, id ...; the number of a job gives its execution.
-local function take_again(taken)
-  for i = 1, #taken, 2 do
-    local queue, id, execution = taken[i], taken[i + 1], execution_of((i + 1) / 2)
-    if redis.call('ZSCORE', lease_key(queue), id .. ':' .. execution) then
-      jobs[#jobs + 1] = {queue, id, execution, redis.call('HMGET', job_key(id), unpack(fields))}
-    end
-  end
-end
-
-local memo, closed = unpack(redis.call('MGET', claim_key(worker), closed_key(token)))
-if memo and string.sub(memo, 1, #token) == token then
-  take_again(cjson.decode(string.sub(memo, #token + 1)))
-  return {jobs, dropped, 0, unheeded}
-end
-if tonumber(count) == 0 then
-  redis.call('DEL', closed_key(token))  -- first: out of memory, a script must begin with a removal
-  redis.call('SET', closed_key(token), 1, 'EX', closed_for)
-end
-if closed or tonumber(count) == 0 then
-  return {jobs, dropped, 0, unheeded}
+if is_over() then
+  return {jobs, dropped, 0, unheeded, broken}
 end
 if redis.call('EXISTS', suspended_key()) == 1 then
-  return {jobs, dropped, 1, unheeded}
+  return {jobs, dropped, 1, unheeded, broken}
 end
 
 local stamp = text(now)
@@ -48,13 +23,13 @@ local lapses = score(now + lease)
 -- A worker that can't extend a lease while a job runs takes one as long as the job's time limit,
 -- and a minute for the kill; a day for a job without a limit.
 local function lapse_of(timeout)
-  local limit = tonumber(timeout or '') or 180
+  local limit = tonumber(string.match(timeout or '', '^%-?%d+$')) or 180
   if limit + 60 < tonumber(lease) and limit >= 0 then return lapses end
-  return score(now + (limit < 0 and 86400 or limit + 60))
+  return score(now + (limit < 0 and 86400 or math.min(limit, 1e9) + 60))
 end
 
 local bytes, most, spare = 0, tonumber(count), 1000
-local taken = {}
+local taken, at_hand = {}
 local wanted, at = {unpack(fields)}, {}
 wanted[#wanted + 1] = 'status'
 for i, name in ipairs(fields) do at[name] = i end
@@ -73,17 +48,28 @@ end
 local function take_one(queue)
   local id = redis.call('LPOP', queue_key(queue))
   if not id then return false end
+  at_hand = id
   local job = job_key(id)
-  local values = redis.pcall('HMGET', job, unpack(wanted))  -- an error for a key that is no hash
+  local values = redis.pcall('HMGET', job, unpack(wanted))
+  local problem = values.err or oddity_of(id)
+  if problem then
+    set_aside(queue, id, problem)
+    return true
+  end
   local status = table.remove(values)
   local to = status and after('claim', status)
   if to then
     local execution = execution_of(#jobs + 1)
+    local lapse = whole_run == '1' and lapse_of(values[at.timeout]) or lapses
+    local leased = redis.pcall('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
+    if type(leased) == 'table' then  -- the queue can't be worked, and must not be emptied
+      redis.call('LPUSH', queue_key(queue), id)
+      at_hand = nil
+      error(leased.err, 0)
+    end
     redis.call('HSET', job, 'status', to, 'started_at', stamp, 'worker_name', worker, 'execution_id', execution)
     redis.call('PERSIST', job)
     if on_lost ~= '' or max_starts ~= '' then stamp_policy(job, values) end
-    local lapse = whole_run == '1' and lapse_of(values[at.timeout]) or lapses
-    redis.call('ZADD', lease_key(queue), lapse, id .. ':' .. execution)
     bytes = bytes + #(values[1] or '')
     jobs[#jobs + 1] = {queue, id, execution, values}
     taken[#taken + 1] = queue
@@ -95,16 +81,27 @@ local function take_one(queue)
   return true
 end
 
-for item in items() do
+local function take_from(queue)
   local more = true
-  while more and #jobs < most and #dropped < spare and bytes < tonumber(most_bytes) do
-    more = take_one(item.queue)
+  while more and #jobs < most and #dropped + #broken < spare and bytes < tonumber(most_bytes) do
+    more = take_one(queue)
+    at_hand = nil
   end
-  if redis.call('LLEN', queue_key(item.queue)) > 0 then
-    ring(item.queue)
+  if redis.call('LLEN', queue_key(queue)) > 0 then
+    ring(queue)
   end
+end
+
+for item in items() do
+  local fine, problem = pcall(take_from, item.queue)
+  if not fine and at_hand then
+    set_aside(item.queue, at_hand, problem)
+  elseif not fine then
+    note_broken(item.queue, '', problem)
+  end
+  at_hand = nil
 end
 if #taken > 0 then
   redis.call('SET', claim_key(worker), token .. cjson.encode(taken), 'EX', math.ceil(lease) + 60)
 end
-return {jobs, dropped, 0, unheeded}
+return {jobs, dropped, 0, unheeded, broken}

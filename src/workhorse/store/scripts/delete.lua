@@ -11,7 +11,7 @@ for item in items() do
   if known.status and after('delete', known.status) then
     withdraw(id, known)
     if known.waiters then
-      tell_waiting(id, tonumber(known.waiters))
+      tell_waiting(id, known.waiters)
     end
   end
   redis.call('DEL', job_key(id), results_key(id), dependents_key(id), dependencies_key(id), executions_key(id))

@@ -5,12 +5,12 @@
 --! include: _clock
 --! returns: nothing
 local key = worker_key(worker)
-redis.call('SREM', workers_key(), key)
+redis.pcall('SREM', workers_key(), key)
 for item in items() do
-  redis.call('SREM', workers_of_key(item.queue), key)
+  redis.pcall('SREM', workers_of_key(item.queue), key)
 end
 redis.call('DEL', worker_executions_key(worker), claim_key(worker))
 if redis.call('EXISTS', key) == 1 then
-  redis.call('HSET', key, 'death', text(now))
+  redis.pcall('HSET', key, 'death', text(now))
   redis.call('EXPIRE', key, 60)
 end

@@ -21,7 +21,7 @@ for _ = 1, tonumber(limit) do
   -- An id of a job that is elsewhere by now was a stale one.
   if known.status == after('release', 'started') then
     if known.waiters then
-      tell_waiting(id, tonumber(known.waiters))
+      tell_waiting(id, known.waiters)
     end
     if keep == '1' then
       redis.call('HSET', job, 'status', after('cancel', known.status))

@@ -11,11 +11,11 @@ for item in items() do
   local refused = make_room(item, 'enqueue')
   if not refused then
     local job = job_key(item.job_id)
+    push(item.queue, item.job_id, item.at_front == '1')  -- first: where the queue is no list, nothing is stored
     redis.call('HSET', job, 'status', after('enqueue', nil), 'enqueued_at', stamp, unpack(item.fields))
     if tonumber(item.ttl) > 0 then
       redis.call('EXPIRE', job, item.ttl)
     end
-    push(item.queue, item.job_id, item.at_front == '1')
   end
   replies[#replies + 1] = refused or ''
 end

@@ -3,8 +3,9 @@
 --! events: forward
 --! args: limit
 --! each: queue
---! include: _clock, _push
---! returns: for each queue how many were moved
+--! include: _clock, _push, _set_aside
+--! returns: for each queue how many were moved; then a row for each job that was set aside, or queue whose keys are of
+--!   another kind (queue, id or '', the reason)
 local replies = {}
 local stamp = text(now)
 
@@ -23,12 +24,21 @@ local function forward(queue, id)
   return 1
 end
 
-for item in items() do
+local function forward_due(queue)
   local moved = 0
-  local due = redis.call('ZRANGEBYSCORE', scheduled_key(item.queue), '-inf', score(now), 'LIMIT', 0, limit)
+  local due = redis.call('ZRANGEBYSCORE', scheduled_key(queue), '-inf', score(now), 'LIMIT', 0, limit)
+  if #due > 0 then redis.call('LLEN', queue_key(queue)) end  -- no list: let them wait where they are
   for _, id in ipairs(due) do
-    moved = moved + forward(item.queue, id)
+    local fine, reply = pcall(forward, queue, id)
+    if not fine then set_aside(queue, id, reply) end
+    moved = moved + (fine and reply or 1)
   end
-  replies[#replies + 1] = moved
+  return moved
 end
-return replies
+
+for item in items() do
+  local fine, reply = pcall(forward_due, item.queue)
+  if not fine then note_broken(item.queue, '', reply) end
+  replies[#replies + 1] = fine and reply or 0
+end
+return with_broken(replies)

@@ -2,8 +2,9 @@
 --! keys: job, lease, queue, intermediate
 --! events: recover
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _heed_stop, _apply
---! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted
+--! include: _clock, _push, _end_execution, _heed_stop, _apply, _set_aside
+--! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted, or 'broken' if it could not be applied, or
+--!   not in full; then a row for each of those, set aside (queue, id, the reason)
 local replies = {}
 
 -- Whether another execution has the job: RQ cancels and requeues without ending ours.
@@ -12,7 +13,7 @@ local function held_by_other(item, execution_id)
     local lapses = redis.call('ZSCORE', lease_key(item.queue), lease_member(item.job_id, execution_id))
     if lapses and tonumber(lapses) > now then return true end
   end
-  return redis.call('ZCOUNT', executions_key(item.job_id), score(now), '+inf') > 0
+  return (lenient('ZCOUNT', executions_key(item.job_id), score(now), '+inf') or 0) > 0
 end
 
 -- A late settle is refused, not answered with 'already'; and nobody knows when the run ended.
@@ -35,7 +36,7 @@ local function recover(item)
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id',
     'started_at', 'stop_requested')
   end_execution(item.queue, item.job_id, item.execution_id, known[2] or '')
-  redis.call('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
+  lenient('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
   if not known[1] then
     return 'gone'
   end
@@ -59,6 +60,13 @@ local function recover(item)
 end
 
 for item in items() do
-  replies[#replies + 1] = recover(item)
+  damage = nil
+  local fine, reply = pcall(recover, item)
+  if not fine or damage then
+    take_lease(item.queue, item.job_id, item.execution_id)
+    set_aside(item.queue, item.job_id, damage or reply)
+    reply = 'broken'
+  end
+  replies[#replies + 1] = reply
 end
-return replies
+return with_broken(replies)

@@ -6,13 +6,15 @@
 --! include: _clock
 --! returns: 1 if it was not known
 local key = worker_key(worker)
-redis.call('HDEL', key, 'death')  -- first: out of memory, a script must begin with a removal
+if type(redis.pcall('HDEL', key, 'death')) == 'table' then  -- first: out of memory, a script must begin with a removal
+  redis.call('DEL', key)
+end
 local fresh = redis.call('HSETNX', key, 'birth', text(now))
 redis.call('HSET', key, 'last_heartbeat', text(now), unpack(fields))
 redis.call('EXPIRE', key, ttl)
 redis.call('EXPIRE', worker_executions_key(worker), ttl)
-redis.call('SADD', workers_key(), key)
+redis.pcall('SADD', workers_key(), key)  -- a key of another kind only hides the worker
 for item in items() do
-  redis.call('SADD', workers_of_key(item.queue), key)
+  redis.pcall('SADD', workers_of_key(item.queue), key)
 end
 return fresh

@@ -3,8 +3,8 @@
 --! events: release
 --! args: worker, failure_ttl
 --! each: job_id, execution_id, queue
---! include: _clock, _push, _end_execution, _heed_stop, _apply
---! returns: for each 1, or 0 if it did not hold its job
+--! include: _clock, _push, _end_execution, _heed_stop, _apply, _set_aside
+--! returns: for each 1, or 0 if it did not hold its job; then a row for each that was set aside (queue, id, the reason)
 local replies, given = {}, {}
 for item in items() do
   given[#given + 1] = item
@@ -35,6 +35,12 @@ local function release(item)
 end
 
 for number = #given, 1, -1 do
-  replies[number] = release(given[number])
+  local item = given[number]
+  local fine, reply = pcall(release, item)
+  if not fine then
+    take_lease(item.queue, item.job_id, item.execution_id)
+    set_aside(item.queue, item.job_id, reply)
+  end
+  replies[number] = fine and reply or 0
 end
-return replies
+return with_broken(replies)

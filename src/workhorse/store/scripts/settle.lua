@@ -3,15 +3,16 @@
 --! events: succeed, retry, fail, stop, recover
 --! args: worker, sent_at
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _heed_stop, _apply
+--! include: _clock, _push, _end_execution, _heed_stop, _apply, _set_aside
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
---!   another's or nobody's; 'gone' if the job was deleted
+--!   another's or nobody's; 'gone' if the job was deleted; 'broken' if it could not be applied, or not in full: then a row
+--!   for each of those, set aside (queue, id, the reason)
 local replies = {}
 local succeeded, failed, seconds = 0, 0, 0
 
 local function answer_late(item, status, execution_id)
   if not status then
-    local tombstone = redis.call('GET', tombstone_key(item.job_id)) or ''
+    local tombstone = lenient('GET', tombstone_key(item.job_id)) or ''
     return string.match(tombstone, '^[^:]*') == item.execution_id and 'already' or 'gone'
   end
   return status == item.to and execution_id == item.execution_id and 'already' or 'refused'
@@ -34,11 +35,18 @@ local function settle(item)
 end
 
 for item in items() do
-  replies[#replies + 1] = settle(item)
+  damage = nil
+  local fine, reply = pcall(settle, item)
+  if not fine or damage then
+    take_lease(item.queue, item.job_id, item.execution_id)  -- first: out of memory, a script must begin with a removal
+    set_aside(item.queue, item.job_id, damage or reply)
+    reply = 'broken'
+  end
+  replies[#replies + 1] = reply
 end
 if succeeded + failed > 0 and redis.call('EXISTS', worker_key(worker)) == 1 then
-  redis.call('HINCRBY', worker_key(worker), 'successful_job_count', succeeded)
-  redis.call('HINCRBY', worker_key(worker), 'failed_job_count', failed)
-  redis.call('HINCRBYFLOAT', worker_key(worker), 'total_working_time', string.format('%.6f', seconds))
+  redis.pcall('HINCRBY', worker_key(worker), 'successful_job_count', succeeded)
+  redis.pcall('HINCRBY', worker_key(worker), 'failed_job_count', failed)
+  redis.pcall('HINCRBYFLOAT', worker_key(worker), 'total_working_time', string.format('%.6f', seconds))
 end
-return replies
+return with_broken(replies)

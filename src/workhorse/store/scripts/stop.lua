@@ -2,7 +2,7 @@
 --! keys: job, lease, channel
 --! events: stop
 --! args: job_id, token, grace
---! include: _move
+--! include: _end_execution, _move
 --! returns: the state it was in, or '' if there is no such job; its run was asked to end if the table allows it.
 --!   Its worker is woken, ours or RQ's; ours also hears of it with its next extension
 local job = job_key(job_id)
@@ -14,7 +14,7 @@ end
 if known.status and after('stop', known.status) then
   redis.call('HDEL', job, 'stop_grace')  -- first: out of memory, a script must begin with a removal
   local execution = known.execution_id or ''
-  if redis.call('ZSCORE', lease_key(known.origin or ''), job_id .. ':' .. execution) then
+  if lenient('ZSCORE', lease_key(known.origin or ''), lease_member(job_id, execution)) then
     redis.call('HSET', job, 'stop_requested', execution, 'stop_grace', grace)
   end
   note_move(job_id, token, known.status)

@@ -9,5 +9,7 @@ end
 for _, state in ipairs(ends) do
   if state == status then return status end
 end
-redis.call('HINCRBY', job_key(job_id), 'waiters', 1)
+if type(redis.pcall('HINCRBY', job_key(job_id), 'waiters', 1)) == 'table' then  -- it holds no number
+  redis.call('HSET', job_key(job_id), 'waiters', 1)
+end
 return status

@@ -1,0 +1,36 @@
+--! keys: lease, job, claim, closed
+-- A claim that is sent again with the same token (its reply was lost) returns what it took the first time and
+-- takes nothing. One with a count of 0 only does that, and no later sending takes anything then: whoever asks so
+-- gave the worker up, whose claim may still be on its way. A worker has one claim on its way at a time.
+local jobs = {}
+local closed_for = 600  -- seconds that a message may take to arrive
+
+local function execution_of(number)
+  return string.format('%s%08x', token, number)
+end
+
+-- `taken` is queue, id, queue, id ...; the number of a job gives its execution.
+local function take_again(taken)
+  for i = 1, #taken, 2 do
+    local queue, id, execution = taken[i], taken[i + 1], execution_of((i + 1) / 2)
+    if redis.pcall('ZSCORE', lease_key(queue), id .. ':' .. execution) then
+      local values = redis.pcall('HMGET', job_key(id), unpack(fields))
+      if not values.err then jobs[#jobs + 1] = {queue, id, execution, values} end
+    end
+  end
+end
+
+-- Whether nothing more is to be taken.
+local function is_over()
+  local memo, closed = unpack(redis.call('MGET', claim_key(worker), closed_key(token)))
+  local is_closing = tonumber(count) == 0
+  if is_closing then
+    redis.call('DEL', closed_key(token))  -- first: out of memory, a script must begin with a removal
+    redis.call('SET', closed_key(token), 1, 'EX', closed_for)
+  end
+  if memo and string.sub(memo, 1, #token) == token then
+    take_again(cjson.decode(string.sub(memo, #token + 1)))
+    return true
+  end
+  return is_closing or closed
+end
