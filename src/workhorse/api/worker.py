@@ -39,7 +39,7 @@ class Worker:
     For a script of your own (that imports what its jobs need first); ``workhorse worker`` is
     faster, watches over several processes, and needs no code. *queues* are names or Queues,
     the most urgent first; connection and serializer are those of the first Queue,
-    where they are not given. Times are in seconds.
+    where they are not given. No job runs longer than *max_job_timeout*. Times are in seconds.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -58,6 +58,7 @@ class Worker:
         serializer: Serializer | str | None = None,
         log_job_description: bool = True,
         lease: float = settings.LEASE,
+        max_job_timeout: int | None = None,
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
@@ -82,6 +83,7 @@ class Worker:
             result_ttl=default_result_ttl,
             worker_ttl=worker_ttl or default_worker_ttl or settings.WORKER_TTL,
             lease=lease,
+            max_job_timeout=max_job_timeout,
             describe_jobs=log_job_description,
         )
         self._options = options if name is None else replace(options, name=name)

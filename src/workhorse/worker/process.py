@@ -81,7 +81,7 @@ def _work(options: WorkerOptions, ledger: Ledger) -> None:
     set_title(f"workhorse: worker {options.name}")
     sys.path[:0] = [path for path in options.paths if path not in sys.path]
     runner.own_the_alarm(ledger.is_stop_asked)
-    shutdown = Shutdown(patient=True)
+    shutdown = Shutdown(patient=True, told=ledger.is_told_to_stop)
     executor = executor_for(options, ledger)
     with shutdown.on_signals():
         let_signals_come()

@@ -5,6 +5,7 @@ Whatever a job does, short of ending its process, becomes an ``Outcome`` here.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import signal
@@ -15,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import CoroutineType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self, cast
 
@@ -87,6 +88,14 @@ def time_limit(timeout: int | None) -> float | None:
     """Return the seconds a job may run: its own limit, or RQ's default; None for no limit."""
     seconds = timeout or JOB_TIMEOUT
     return None if seconds < 0 else seconds
+
+
+def capped(job: Claimed, most: int | None) -> Claimed:
+    """Return *job* with a time limit of *most* seconds where its own is longer."""
+    limit = time_limit(job.timeout)
+    if most is None or (limit is not None and limit <= most):
+        return job
+    return replace(job, timeout=most)
 
 
 def run(running: Running) -> Outcome:
@@ -246,10 +255,58 @@ class _TimeLimit:
             return
         if time.monotonic() - self._began >= self._seconds:
             self.is_over = True
-            raise JobTimeoutException(f"the job ran for {self._seconds:g} seconds, its time limit")
+            raise JobTimeoutException(_too_long(self._seconds))
         if self._alone or _is_stop_asked():
             self.was_stopped = True
             raise JobStoppedException("a person asked for the job to end")
+
+
+class _ThreadTimeLimit:
+    """Does so in a thread, which no signal reaches: another one has the interpreter raise there.
+
+    It is raised between two steps of Python code: what waits in C code is not interrupted.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = min(seconds, threading.TIMEOUT_MAX)
+        self._thread = threading.get_ident()
+        self._order = threading.Lock()
+        self._has_ended = False
+        self.is_over = self.was_stopped = False
+        self._timer = threading.Timer(self._seconds, self._interrupt)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, frames: object) -> None:
+        # Once it is over nothing more comes from the timer; so whatever is raised here, by one
+        # that comes as late as this, is the only one.
+        with self._order:
+            self._has_ended = True
+        self._timer.cancel()
+        if self.is_over:
+            _raise_in(self._thread, None)  # one that did not arrive in the block
+        if isinstance(error, JobTimeoutException) and not error.args:
+            error.args = (_too_long(self._seconds),)
+
+    def _interrupt(self) -> None:
+        with self._order:
+            if not self._has_ended:
+                self.is_over = True
+                _raise_in(self._thread, JobTimeoutException)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Have a thread raise *error* at its next step; with None, what it was to raise is dropped."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
+    )
+
+
+def _too_long(seconds: float) -> str:
+    return f"the job ran for {seconds:g} seconds, its time limit"
 
 
 class _NoLimit:
@@ -292,10 +349,12 @@ def own_the_alarm(is_stop_asked: Callable[[], bool]) -> None:
     signal.signal(signal.SIGALRM, _interrupt)
 
 
-def _interrupted_after(seconds: float | None, *, alone: bool = False) -> _TimeLimit | _NoLimit:
-    if threading.get_ident() != threading.main_thread().ident:
-        return _NO_LIMIT
-    return _TimeLimit(_LONGEST_TIMER if seconds is None else seconds, alone=alone)
+def _interrupted_after(
+    seconds: float | None, *, alone: bool = False
+) -> _TimeLimit | _ThreadTimeLimit | _NoLimit:
+    if threading.get_ident() == threading.main_thread().ident:
+        return _TimeLimit(_LONGEST_TIMER if seconds is None else seconds, alone=alone)
+    return _NO_LIMIT if seconds is None else _ThreadTimeLimit(seconds)
 
 
 def _text_of(error: BaseException) -> str:
