@@ -123,7 +123,7 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
             connect=partial(connect, told.pop("url"), for_worker=True),
             keys=Keys(told.pop("prefix")),
             queues=tuple(told.pop("queues")),
-            paths=(str(ROOT),),
+            paths=(str(ROOT), *told.pop("paths", ())),
             **told,
         )
         code = Supervisor(options, processes).run()
@@ -376,12 +376,18 @@ class Life:
 
     def begun(self) -> Counter[str]:
         """Return how often each job's code began."""
-        return Counter(line.split()[1] for line in self.lines if line.startswith("begin"))
+        begun = [line for line in self._written() if line.startswith("begin")]
+        return Counter(line.split(" ", 1)[1].rpartition(" ")[0] for line in begun)
 
     def process_of(self, job_id: str) -> int:
         """Return the process in which a job's code began last."""
         words = [line.split() for line in self._written()]
         return [int(pid) for what, job, pid in words if (what, job) == ("begin", job_id)][-1]
+
+    def children(self) -> dict[str, int]:
+        """Return the processes that jobs said they started."""
+        words = [line.split() for line in self._written() if line.startswith("child ")]
+        return {" ".join(job): int(pid) for _, *job, pid in words}
 
     def _written(self) -> list[str]:
         return self.journal.read_text().splitlines() if self.journal.exists() else []
