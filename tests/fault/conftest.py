@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import fleet as fleets
 from tests.support.faults import Life, Nursery
+from tests.support.fleet import Fleet
 
 NewLife = Callable[[], Life]
 
@@ -33,3 +35,8 @@ def new_life(server_socket: Path, nursery: Nursery) -> Iterator[NewLife]:
 def life(new_life: NewLife) -> Iterator[Life]:
     with new_life() as life:
         yield life
+
+
+@pytest.fixture
+def fleet(server_socket: Path) -> Iterator[Fleet]:
+    yield from fleets.of_server(server_socket)

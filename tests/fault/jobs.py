@@ -188,6 +188,13 @@ def heed(journal: str, job_id: str) -> str:
         return "cleaned up"  # noqa: B012
 
 
+def take_signals(journal: str, job_id: str) -> None:
+    """Change what our process does on signals, as some libraries do, and leave it so."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    work(journal, job_id)
+
+
 # Jobs that take their process down
 
 

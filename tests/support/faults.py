@@ -108,7 +108,8 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGHUP):  # tests may run under nohup
+            signal.signal(number, signal.SIG_DFL)
         for descriptor in theirs:
             os.close(descriptor)
         log = os.open(told.pop("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -415,6 +416,10 @@ class Life:
         """Return what a job's hash has as its result, None without one."""
         stored = self.store.run(views.job_field(self.keys, job_id, "result"))
         return stored and pickle.loads(stored)
+
+    def waiting(self) -> list[str]:
+        """Return the jobs on the queue, the next first."""
+        return self.store.run(views.queue_ids(self.keys, "q"))
 
     def leases(self) -> int:
         return int(self.client.zcard(self.keys.lease("q")))

@@ -21,7 +21,7 @@ from workhorse.store.connections import separate
 from workhorse.store.drivers import Client
 from workhorse.store.views import WorkerRecord
 from workhorse.wire.payload import Serializer, choose_serializer
-from workhorse.worker import logs
+from workhorse.worker import logs, runner
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.options import Isolation, WorkerOptions
 from workhorse.worker.standalone import work
@@ -72,7 +72,7 @@ class Worker:
             connection = first.connection if connection is None else connection
             serializer = first.serializer if serializer is None else serializer
         self._store = store_of(connection)
-        self._shutdown = Shutdown()
+        self._shutdown = Shutdown(runner.stop_now)
         self._queue = partial(queue_class or Queue, job_class=job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),

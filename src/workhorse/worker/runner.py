@@ -27,6 +27,7 @@ from workhorse.core.errors import (
 )
 from workhorse.core.outcomes import (
     AskedRetry,
+    Crashed,
     Outcome,
     Raised,
     Returned,
@@ -84,6 +85,10 @@ class Running(NamedTuple):
 CURRENT: Final[ContextVar[Running | None]] = ContextVar("workhorse_current", default=None)
 
 
+class StopNow(BaseException):
+    """Raised inside a job when its worker, which is its process, was told to stop at once."""
+
+
 def time_limit(timeout: int | None) -> float | None:
     """Return the seconds a job may run: its own limit, or RQ's default; None for no limit."""
     seconds = timeout or JOB_TIMEOUT
@@ -111,6 +116,8 @@ def run(running: Running) -> Outcome:
         outcome = TimedOut(_text_of(error))
     except JobStoppedException:
         outcome = Stopped()
+    except StopNow:
+        outcome = Crashed("its worker was told to stop at once")
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         if limit.was_stopped:
             outcome = Stopped()
@@ -119,6 +126,7 @@ def run(running: Running) -> Outcome:
         if forks != _forks:
             _leave(error)
     finally:
+        limit.disarm()
         CURRENT.reset(token)
     if forks != _forks:
         _leave(None)
@@ -212,6 +220,15 @@ def _callable(found: Any, name: str) -> Callable[..., Any]:
     raise DeserializationError(f"{name!r} is not a function but {type(found).__name__}")
 
 
+def stop_now() -> None:
+    """Raise StopNow in the job that runs in the main thread, if any; for a signal handler.
+
+    A job that catches it goes on, and hears it again at the next call.
+    """
+    if _limit and threading.get_ident() == threading.main_thread().ident:
+        raise StopNow
+
+
 class _TimeLimit:
     """Raises JobTimeoutException in its block after *seconds*; only a main thread can be.
 
@@ -239,8 +256,7 @@ class _TimeLimit:
         return self
 
     def __exit__(self, *error: object) -> None:
-        global _limit  # noqa: PLW0603 - as above
-        _limit = self._outer  # from here on an alarm that is on its way is not ours
+        self.disarm()  # from here on an alarm that is on its way is not ours
         signal.setitimer(signal.ITIMER_REAL, 0)
         if self._handler and _getsignal(signal.SIGALRM) is not self._handler:
             signal.signal(signal.SIGALRM, self._handler)
@@ -248,6 +264,12 @@ class _TimeLimit:
         if remaining:
             spent = time.monotonic() - self._began
             signal.setitimer(signal.ITIMER_REAL, max(remaining - spent, 0.000001), interval)
+
+    def disarm(self) -> None:
+        """Raise nothing from here on. Said again after the block: its end may be interrupted."""
+        global _limit  # noqa: PLW0603 - as above
+        if _limit is self:
+            _limit = self._outer
 
     def interrupt(self) -> None:
         """Say that time is up, or that a person wants the job to end; once."""
@@ -291,6 +313,9 @@ class _ThreadTimeLimit:
         if isinstance(error, JobTimeoutException) and not error.args:
             error.args = (_too_long(self._seconds),)
 
+    def disarm(self) -> None:
+        """Nothing is left to do after the block."""
+
     def _interrupt(self) -> None:
         with self._order:
             if not self._has_ended:
@@ -318,6 +343,9 @@ class _NoLimit:
         return self
 
     def __exit__(self, *error: object) -> None:
+        pass
+
+    def disarm(self) -> None:
         pass
 
 
