@@ -112,17 +112,8 @@ def run(running: Running) -> Outcome:
     try:
         with limit:
             outcome = _call(job, running.serializer)
-    except JobTimeoutException as error:
-        outcome = TimedOut(_text_of(error))
-    except JobStoppedException:
-        outcome = Stopped()
-    except StopNow:
-        outcome = Crashed("its worker was told to stop at once")
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
-        if limit.was_stopped:
-            outcome = Stopped()
-        else:
-            outcome = TimedOut(_text_of(error)) if limit.is_over else Raised(_text_of(error))
+        outcome = _outcome_of(error, limit)
         if forks != _forks:
             _leave(error)
     finally:
@@ -131,6 +122,17 @@ def run(running: Running) -> Outcome:
     if forks != _forks:
         _leave(None)
     return outcome
+
+
+def _outcome_of(error: BaseException, limit: _Limit) -> Outcome:
+    """Return what an exception means; one that a job made of another that it got means that."""
+    if isinstance(error, StopNow):
+        return Crashed("its worker was told to stop at once")
+    if isinstance(error, JobStoppedException) or limit.was_stopped:
+        return Stopped()
+    if isinstance(error, JobTimeoutException) or limit.is_over:
+        return TimedOut(_text_of(error))
+    return Raised(_text_of(error))
 
 
 _forks = 0
@@ -377,9 +379,10 @@ def own_the_alarm(is_stop_asked: Callable[[], bool]) -> None:
     signal.signal(signal.SIGALRM, _interrupt)
 
 
-def _interrupted_after(
-    seconds: float | None, *, alone: bool = False
-) -> _TimeLimit | _ThreadTimeLimit | _NoLimit:
+_Limit = _TimeLimit | _ThreadTimeLimit | _NoLimit
+
+
+def _interrupted_after(seconds: float | None, *, alone: bool = False) -> _Limit:
     if threading.get_ident() == threading.main_thread().ident:
         return _TimeLimit(_LONGEST_TIMER if seconds is None else seconds, alone=alone)
     return _NO_LIMIT if seconds is None else _ThreadTimeLimit(seconds)
