@@ -35,6 +35,7 @@ from workhorse.worker import runner
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor
 from workhorse.worker.executors.protocol import Ended, Executor, Run
+from workhorse.worker.time_limits import interrupted_after
 
 Start = Callable[..., list[Ended]]
 
@@ -267,7 +268,7 @@ def test_a_job_in_a_job_leaves_the_outer_limit_in_force() -> None:
         time.sleep(20)
         raise AssertionError
 
-    with pytest.raises(BaseException, match="its time limit"), runner._interrupted_after(1):  # noqa: SLF001
+    with pytest.raises(BaseException, match="its time limit"), interrupted_after(1):
         outer()
 
 

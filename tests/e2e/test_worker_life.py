@@ -1,12 +1,13 @@
-"""How workers start, stop, wait, survive their server, and tell what they do."""
+"""How workers start, end, wait, survive their server, and tell what they do.
+
+How they are stopped is in `tests/fault/test_shutdown.py`.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,139 +16,18 @@ import pytest
 
 from tests.support import fleet as fleets
 from tests.support import servers
-from tests.support.fleet import Fleet, is_running
+from tests.support.fleet import Fleet
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
 from workhorse.store import jobs
 from workhorse.store.server import server_binary
 
 ISOLATIONS = ("inline", "fork")
-UNSHARE = (
-    "unshare",
-    "--user",
-    "--map-root-user",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--mount-proc",
-)
-STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 @pytest.fixture
 def fleet(server_socket: Path) -> Iterator[Fleet]:
     yield from fleets.of_server(server_socket)
-
-
-# Stopping
-
-
-@pytest.mark.parametrize("stop", STOPS)
-def test_an_idle_worker_stops_within_a_second_or_so(fleet: Fleet, stop: signal.Signals) -> None:
-    supervisor = fleet.start_and_wait(2)
-    workers = supervisor.workers
-    began = time.monotonic()
-    supervisor.send(stop)
-    assert supervisor.end() == 0
-    assert time.monotonic() - began < 2
-    assert not any(is_running(pid) for pid in workers)
-    assert fleet.client.scard("rq:workers") == 0
-
-
-@pytest.mark.parametrize("stop", STOPS)
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_a_running_job_may_end_and_the_rest_goes_back_in_order(
-    fleet: Fleet, stop: signal.Signals, isolation: str
-) -> None:
-    quick = [fleet.note(f"quick {number}") for number in range(20)]
-    slow = ("note_and_sleep", str(fleet.journal), "slow", 1)
-    behind = [fleet.note(f"behind {number}") for number in range(5)]
-    ids = fleet.enqueue_many([*quick, slow, *behind])
-    supervisor = fleet.start(isolation=isolation)
-    wait_until(lambda: "slow" in fleet.noted)
-    supervisor.send(stop)
-    assert supervisor.end() == 0
-    assert fleet.noted[-1] == "slow ended"
-    assert fleet.queued() == ids[21:]
-    assert {fleet.state(job_id) for job_id in ids[:21]} == {"finished"}
-    assert fleet.leases() == 0
-
-
-@pytest.mark.parametrize("stop", STOPS)
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_a_second_signal_ends_running_jobs_and_puts_them_back(
-    fleet: Fleet, stop: signal.Signals, isolation: str
-) -> None:
-    job_id = fleet.enqueue("start_child_and", str(fleet.journal), "hang")
-    supervisor = fleet.start(isolation=isolation)
-    wait_until(lambda: len(fleet.noted) == 2)
-    supervisor.send(stop)
-    wait_until(lambda: "stopping:" in supervisor.log)
-    supervisor.send(stop)
-    assert supervisor.end(5) == 1
-    assert fleet.queued() == [job_id]
-    assert fleet.starts(job_id) == 1
-    assert fleet.leases() == 0
-    wait_until(lambda: not is_running(int(fleet.noted[0])))
-
-
-def test_the_grace_period_ends_as_a_second_signal_would(fleet: Fleet) -> None:
-    job_id = fleet.enqueue("eat_everything", str(fleet.journal), 60)
-    supervisor = fleet.start(shutdown_grace=0.3)
-    wait_until(lambda: fleet.noted)
-    assert supervisor.stop() == 1
-    assert fleet.queued() == [job_id]
-    assert supervisor.log.count("the grace period is over") == 1
-
-
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_a_signal_to_every_process_is_one_request(fleet: Fleet, isolation: str) -> None:
-    """As systemd does: its supervisor passes a second one on to each worker."""
-    job_id = fleet.enqueue("note_and_sleep", str(fleet.journal), "slow", 1)
-    supervisor = fleet.start(isolation=isolation)
-    wait_until(lambda: fleet.noted)
-    workers = supervisor.workers
-    every = [supervisor.pid, *workers, *(pid for w in workers for pid in fleets.children(w))]
-    for pid in every:
-        os.kill(pid, signal.SIGTERM)
-    assert supervisor.end() == 0
-    assert fleet.noted == ["slow", "slow ended"]
-    assert fleet.state(job_id) == "finished"
-
-
-def test_a_signal_to_the_process_group_is_one_request(fleet: Fleet) -> None:
-    """As a terminal does when somebody presses Ctrl-C."""
-    fleet.enqueue("note_and_sleep", str(fleet.journal), "slow", 1)
-    supervisor = fleet.start(2)
-    wait_until(lambda: fleet.noted)
-    os.killpg(supervisor.pid, signal.SIGINT)
-    assert supervisor.end() == 0
-    assert fleet.noted == ["slow", "slow ended"]
-
-
-@pytest.mark.parametrize("after", [0.0, 0.01, 0.03])
-def test_a_signal_is_never_missed_while_workers_start(fleet: Fleet, after: float) -> None:
-    supervisor = fleet.start(4)
-    wait_until(lambda: "started" in supervisor.log)
-    time.sleep(after)  # falls into different moments of the start; each must do
-    supervisor.send(signal.SIGTERM)
-    assert supervisor.end(4) == 0
-
-
-def test_the_first_process_of_a_container_leaves_no_zombies(fleet: Fleet) -> None:
-    try:
-        supervisor = fleet.start(prefix=UNSHARE)
-        wait_until(lambda: fleet.blocked() or not is_running(supervisor.pid))
-        if not is_running(supervisor.pid):
-            pytest.skip(f"no process namespaces here: {supervisor.log}")
-    except FileNotFoundError:
-        pytest.skip("no unshare here")
-    job_id = fleet.enqueue("start_child_and", str(fleet.journal), "leave", on_lost="fail")
-    fleet.wait_for(job_id, "failed")
-    (first,) = fleets.children(supervisor.pid)
-    wait_until(lambda: len(fleets.children(first)) == 1)
-    os.kill(first, signal.SIGTERM)
-    assert supervisor.end() == 0
 
 
 # Ending by themselves

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.fault.troubles import Restartable
+from tests.support import fleet as fleets
 from tests.support.faults import Life, Nursery
+from tests.support.fleet import Fleet
 
 NewLife = Callable[[], Life]
 
@@ -51,3 +53,8 @@ def own_server() -> Iterator[Restartable]:
 def own_life(own_server: Restartable, nursery: Nursery) -> Iterator[Life]:
     with Life(own_server.socket, nursery, "own") as life:
         yield life
+
+
+@pytest.fixture
+def fleet(server_socket: Path) -> Iterator[Fleet]:
+    yield from fleets.of_server(server_socket)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
+import hashlib
+import itertools
 import os
+import re
+import resource
 import signal
+import subprocess
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from workhorse import JobStoppedException, get_current_job
 
 
-def write(journal: str, line: str) -> None:
-    """Append a line and our process; it is whole whoever else writes."""
+def write(journal: str, line: str, pid: int | None = None) -> None:
+    """Append a line and a process, ours without one; it is whole whoever else writes."""
     handle = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(handle, f"{line} {os.getpid()}\n".encode())
+    os.write(handle, f"{line} {pid or os.getpid()}\n".encode())
     os.close(handle)
 
 
@@ -93,3 +104,150 @@ def finish_when_asked(journal: str, job_id: str) -> str:
     except JobStoppedException:
         write(journal, f"end {job_id}")
     return "done"
+
+
+# Jobs that do not end, each in another way
+
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+def _eat() -> None:
+    while True:
+        with suppress(BaseException):
+            time.sleep(0.01)
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, signal.SIG_IGN)
+    time.sleep(60)
+
+
+def _block_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32))
+    time.sleep(60)
+
+
+def _join_thread() -> None:
+    thread = threading.Thread(target=time.sleep, args=(60,), daemon=False)
+    thread.start()
+    thread.join()
+
+
+def _change_group() -> None:
+    """Leave the process group in which we are to be killed."""
+    os.setpgid(0, os.getpgid(os.getppid()))
+    _eat()
+
+
+HANGS: dict[str, Callable[[], Any]] = {
+    "sleep": lambda: time.sleep(60),
+    "spin": _spin,
+    "regex": lambda: re.match("(a+)+$", "a" * 60 + "b"),  # holds the GIL, looks for signals
+    "libc": lambda: ctypes.CDLL(None).sleep(60),  # gives the GIL away
+    "libc with the GIL": lambda: ctypes.PyDLL(None).sleep(60),
+    "thread": _join_thread,
+    "hash": lambda: hashlib.pbkdf2_hmac("sha256", b"a", b"b", 2**31 - 1),  # without the GIL
+    "sum": lambda: sum(itertools.repeat(1)),  # with it
+    "eat": _eat,
+    "ignore signals": _ignore_signals,
+    "block signals": _block_signals,
+    "other group": _change_group,
+}
+
+
+def hang(journal: str, job_id: str, how: str) -> None:
+    write(journal, f"begin {job_id}")
+    HANGS[how]()
+    write(journal, f"end {job_id}")
+
+
+def hang_with_child(journal: str, job_id: str, how: str) -> None:
+    """Start a process first, and tell which."""
+    child = subprocess.Popen(["sleep", "60"])
+    write(journal, f"child {job_id}", child.pid)
+    hang(journal, job_id, how)
+
+
+class SlowToRead:
+    """An argument whose reading takes a minute."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return time.sleep, (60,)
+
+
+def heed(journal: str, job_id: str) -> str:
+    """Heed the limit, and return something."""
+    write(journal, f"begin {job_id}")
+    try:
+        time.sleep(60)
+    finally:
+        return "cleaned up"  # noqa: B012
+
+
+def take_signals(journal: str, job_id: str) -> None:
+    """Change what our process does on signals, as some libraries do, and leave it so."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    work(journal, job_id)
+
+
+# Jobs that take their process down
+
+
+def segfault(journal: str, job_id: str) -> None:
+    faulthandler.disable()
+    write(journal, f"begin {job_id}")
+    ctypes.string_at(0)
+
+
+def leave(journal: str, job_id: str, code: int) -> None:
+    write(journal, f"begin {job_id}")
+    os._exit(code)
+
+
+def abort(journal: str, job_id: str) -> None:
+    write(journal, f"begin {job_id}")
+    os.abort()
+
+
+def eat_memory(journal: str, job_id: str) -> None:
+    """Take more memory than the process may have."""
+    write(journal, f"begin {job_id}")
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    held = 1024 * int(Path("/proc/self/statm").read_text().split()[0]) * 4
+    resource.setrlimit(resource.RLIMIT_AS, (held + 50_000_000, hard))
+    hoard = [b"x" * 10_000_000 for _ in range(1000)]
+    write(journal, f"end {job_id} {len(hoard)}")
+
+
+def kill_ancestors(journal: str, job_id: str, names: str) -> None:
+    """Kill the worker and its supervisor, and so all that is theirs."""
+    write(journal, f"begin {job_id}")
+    pid = os.getpid()
+    found: list[int] = []
+    while len(found) < 8 and (pid := _parent_of(pid)) > 1:
+        found.append(pid)
+    supervisors = [one for one in found if names in Path(f"/proc/{one}/comm").read_text()]
+    for one in supervisors:
+        os.kill(one, signal.SIGKILL)
+    time.sleep(60)
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def threads(journal: str, job_id: str) -> dict[str, int]:
+    """Return the names and numbers of threads of our ancestors that are Workhorse's processes."""
+    write(journal, f"begin {job_id}")
+    pid = os.getpid()
+    found: dict[str, int] = {}
+    while (pid := _parent_of(pid)) > 1 and len(found) < 4:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        found[f"{name} {pid}"] = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    write(journal, f"end {job_id}")
+    return found

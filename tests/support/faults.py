@@ -109,7 +109,8 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
     try:
         os.setsid()
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number in (signal.SIGCHLD, signal.SIGHUP):  # tests may run under nohup
+            signal.signal(number, signal.SIG_DFL)
         for descriptor in theirs:
             os.close(descriptor)
         log = os.open(told.pop("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -127,7 +128,7 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
             else partial(connect, url, for_worker=True),
             keys=Keys(told.pop("prefix")),
             queues=tuple(told.pop("queues")),
-            paths=(str(ROOT),),
+            paths=(str(ROOT), *told.pop("paths", ())),
             **told,
         )
         code = Supervisor(options, processes).run()
@@ -385,12 +386,18 @@ class Life:
 
     def begun(self) -> Counter[str]:
         """Return how often each job's code began."""
-        return Counter(line.split()[1] for line in self.lines if line.startswith("begin"))
+        begun = [line for line in self._written() if line.startswith("begin")]
+        return Counter(line.split(" ", 1)[1].rpartition(" ")[0] for line in begun)
 
     def process_of(self, job_id: str) -> int:
         """Return the process in which a job's code began last."""
         words = [line.split() for line in self._written()]
         return [int(pid) for what, job, pid in words if (what, job) == ("begin", job_id)][-1]
+
+    def children(self) -> dict[str, int]:
+        """Return the processes that jobs said they started."""
+        words = [line.split() for line in self._written() if line.startswith("child ")]
+        return {" ".join(job): int(pid) for _, *job, pid in words}
 
     def _written(self) -> list[str]:
         return self.journal.read_text().splitlines() if self.journal.exists() else []
@@ -418,6 +425,10 @@ class Life:
         """Return what a job's hash has as its result, None without one."""
         stored = self.store.run(views.job_field(self.keys, job_id, "result"))
         return stored and pickle.loads(stored)
+
+    def waiting(self) -> list[str]:
+        """Return the jobs on the queue, the next first."""
+        return self.store.run(views.queue_ids(self.keys, "q"))
 
     def leases(self) -> int:
         return int(self.client.zcard(self.keys.lease("q")))

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +35,7 @@ from workhorse.worker.runner import ServerAt
 from workhorse.worker.supervisor import Supervisor
 
 KEYS = Keys()
+EMPTY: Mapping[str, str] = {}
 
 
 _SPIN = "local till = os.clock() + ARGV[1] repeat until os.clock() > till"
@@ -132,6 +133,7 @@ class Fleet:
         *,
         log_format: str = "text",
         prefix: Sequence[str] = (),
+        environment: Mapping[str, str] = EMPTY,
         **options: Any,
     ) -> RunningSupervisor:
         """Start a supervisor on queue "q", by the command *prefix*; return it at once."""
@@ -149,11 +151,17 @@ class Fleet:
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+                env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **environment},
                 start_new_session=True,
             )
         self.started.append(RunningSupervisor(process, log_path))
         return self.started[-1]
+
+    def start_in(self, prefix: Sequence[str], **options: Any) -> RunningSupervisor:
+        """Start a supervisor by a command; return it when a worker is there and idle."""
+        supervisor = self.start(prefix=prefix, **options)
+        wait_until(self.blocked)
+        return supervisor
 
     def start_and_wait(self, processes: int = 1, **options: Any) -> RunningSupervisor:
         """Start a supervisor; return it when its workers are there and idle."""

@@ -182,6 +182,14 @@ def start_child_and(path: str, what: str) -> None:
     eat_everything(path, 60)
 
 
+def leave_an_orphan(path: str) -> None:
+    """Have a process that outlives its parent, and then ends."""
+    shell = subprocess.run(
+        ["sh", "-c", "sleep 0.2 & echo $!"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    note(path, shell.stdout.strip())
+
+
 def fork_and_raise(path: str) -> str:
     """Have a forked process come back from the job, too: it must not go on as a worker."""
     pid = os.fork()

@@ -26,6 +26,7 @@ from workhorse.worker import logs
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.options import Isolation, WorkerOptions
 from workhorse.worker.standalone import work
+from workhorse.worker.time_limits import stop_now
 
 _NOT_YET: Final = (
     "exception_handlers", "maintenance_interval", "job_monitoring_interval",
@@ -41,7 +42,7 @@ class Worker:
     faster, watches over several processes, and needs no code. *queues* are names or Queues,
     the most urgent first; connection and serializer are those of the first Queue,
     where they are not given. *on_lost* and *max_starts* are for jobs that don't say, nor their
-    queue: see ``Queue.enqueue``. Times are in seconds.
+    queue: see ``Queue.enqueue``. No job runs longer than *max_job_timeout*. Times are in seconds.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -62,6 +63,7 @@ class Worker:
         lease: float = settings.LEASE,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        max_job_timeout: int | None = None,
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
@@ -76,7 +78,7 @@ class Worker:
             serializer = first.serializer if serializer is None else serializer
         lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
-        self._shutdown = Shutdown()
+        self._shutdown = Shutdown(stop_now)
         self._queue = partial(queue_class or Queue, job_class=job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
@@ -89,6 +91,7 @@ class Worker:
             lease=lease,
             on_lost=lost.on_lost,
             max_starts=lost.max_starts,
+            max_job_timeout=max_job_timeout,
             describe_jobs=log_job_description,
         )
         self._options = options if name is None else replace(options, name=name)

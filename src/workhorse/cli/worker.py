@@ -82,6 +82,12 @@ from workhorse.worker.supervisor import Supervisor
     help="How soon the jobs of a machine that died are run elsewhere.",
 )
 @click.option(
+    "--max-job-timeout",
+    type=click.IntRange(1),
+    metavar="SECONDS",
+    help="The longest time limit of any job here, whatever its own is.",
+)
+@click.option(
     "--timeout-grace",
     type=click.FloatRange(0),
     default=settings.TIMEOUT_GRACE,
@@ -156,6 +162,7 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         result_ttl=given["results_ttl"],
         worker_ttl=given["worker_ttl"],
         lease=given["lease"],
+        max_job_timeout=given["max_job_timeout"],
         timeout_grace=given["timeout_grace"],
         shutdown_grace=given["grace"],
         on_lost=given["on_lost"],

@@ -48,7 +48,7 @@ def without_broken(keys: Keys, reply: Sequence[Any]) -> list[Any]:
 
 
 def _is_row(word: Any) -> bool:
-    return isinstance(word, list) and len(cast("list[Any]", word)) == _ROW
+    return isinstance(word, list) and len(cast("Sequence[Any]", word)) == _ROW
 
 
 _ROW: Final = 3

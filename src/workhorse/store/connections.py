@@ -12,12 +12,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
 import redis
 import redis.asyncio
-import redis.sentinel
+import redis.sentinel as redis_sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.retry import Retry
@@ -25,6 +25,7 @@ from redis.retry import Retry
 from workhorse.core.errors import WorkhorseError
 from workhorse.store.server import EmbeddedServer, data_folder
 
+_sentinel: Any = redis_sentinel
 _redis: Any = redis  # its own annotations of what is called by this name are partial
 
 VARIABLES = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL")  # the first that is set counts
@@ -242,10 +243,9 @@ def separate(client: Any) -> Any:
     settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
     connection_class = pool.connection_class
-    made: Any = type(client)
-    pools: Any = type(pool)
+    made, pools = cast("tuple[Any, Any]", (type(client), type(pool)))
     if made.__module__.partition(".")[0] == "valkey":
-        homes = (_redis.connection, _redis.sentinel)
+        homes = (_redis.connection, _sentinel)
         named = (getattr(home, connection_class.__name__, None) for home in homes)
         connection_class = next(found for found in named if found)
         settings = {name: settings[name] for name in settings if name in _OF_BOTH_LIBRARIES}
@@ -268,12 +268,12 @@ def _sentinel_pool(pool: Any, connection_class: Any, settings: dict[str, Any]) -
         "retry": Retry(NoBackoff(), 0),
     }  # fmt: skip
     known = [one.connection_pool.connection_kwargs for one in manager.sentinels]
-    sentinel = _redis.sentinel.Sentinel(
+    sentinel = _sentinel.Sentinel(
         [(one["host"], one["port"]) for one in known],
         min_other_sentinels=manager.min_other_sentinels,
         sentinel_kwargs=asking,
     )
-    return _redis.sentinel.SentinelConnectionPool(
+    return _sentinel.SentinelConnectionPool(
         pool.service_name,
         sentinel,
         is_master=pool.is_master,

@@ -30,6 +30,7 @@ from workhorse.wire.records import Claimed
 _TOKEN_AT: Final = 0  # of the last claim, 24 bytes
 _COUNT_AT: Final = 24  # jobs in the batch, one byte
 _LEFT_AT: Final = 25  # 1 when the worker has ended in order, one byte
+_STOP_AT: Final = 26  # 1 when the worker is to stop, one byte
 _HEAD: Final = struct.Struct("<IId")  # bytes of the batch, end of the verdicts, touched at
 _HEAD_AT: Final = 32
 _END: Final = struct.Struct("<Id")  # the part of the head that an ended job changes
@@ -187,6 +188,10 @@ class Ledger:
         """Note the process, and process group, of the job that runs; 0 for none."""
         _NUMBER.pack_into(self._memory, _CHILD_AT, pid)
 
+    def is_told_to_stop(self) -> bool:
+        """Return whether the supervisor wants the worker to end."""
+        return self._memory[_STOP_AT] == 1
+
     def leave(self) -> None:
         """Note that the worker ends, and means to: a job can't pretend so by ``os._exit(0)``."""
         self._memory[_LEFT_AT] = 1
@@ -196,6 +201,10 @@ class Ledger:
     def seize(self) -> None:
         """Take the ledger of a worker that died, and with it the lock that it may have left."""
         self._lock = multiprocessing.get_context("fork").Lock()
+
+    def tell_to_stop(self) -> None:
+        """Ask the worker to end, also one whose job took its signals for itself."""
+        self._memory[_STOP_AT] = 1
 
     def token(self) -> str | None:
         """Return the token of the last claim that was sent, None before the first."""

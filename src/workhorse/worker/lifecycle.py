@@ -8,12 +8,18 @@ import os
 import resource
 import signal
 import sys
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_STAY_IGNORED: Final = (signal.SIGHUP, signal.SIGQUIT)
+"""A program that is started with these ignored (by nohup, say) is to go on ignoring them."""
+_SAME_REQUEST: Final = 1.0
+"""Seconds in which two different signals to stop are one request: Ctrl-C in a terminal reaches a
+process, and so does what the program that started it (honcho, say) sends on then."""
 _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _SET_NAME: Final = 15  # PR_SET_NAME
 _LIBC: Final = ctypes.CDLL(None)
@@ -22,21 +28,32 @@ _LIBC: Final = ctypes.CDLL(None)
 class Shutdown:
     """Counts the requests to stop: the first is friendly, the second is not.
 
+    SIGTERM and SIGINT are one request each, SIGQUIT is two. SIGHUP is never the second: a terminal
+    that closes may send several, and systemd one after its SIGTERM.
+
     One that is *patient* takes them all as the first: a worker's supervisor kills it when the
-    time has come, and both may be sent the same signal (by systemd, say).
+    time has come, and both may be sent the same signal (by systemd, say). *told* says whether
+    it was asked in another way than by a signal, which a job may have taken for itself.
     """
 
     def __init__(
-        self, on_second: Callable[[], None] | None = None, *, patient: bool = False
+        self,
+        on_second: Callable[[], None] | None = None,
+        *,
+        patient: bool = False,
+        told: Callable[[], bool] = lambda: False,
     ) -> None:
         self.requests = 0
         self._on_second = on_second
         self._patient = patient
+        self._told = told
+        self._first = 0
+        self._first_at = 0.0
 
     @property
     def requested(self) -> bool:
         """Whether anybody asked to stop."""
-        return self.requests > 0
+        return self.requests > 0 or self._told()
 
     @property
     def at_once(self) -> bool:
@@ -45,15 +62,28 @@ class Shutdown:
 
     def request(self, signum: int = 0, frame: FrameType | None = None) -> None:
         """Ask to stop. A signal handler: it only takes note."""
-        del signum, frame
-        self.requests = 1 if self._patient else self.requests + 1
+        del frame
+        self.requests = 1 if self._patient else self._counted(signum)
         if self.requests > 1 and self._on_second:
             self._on_second()
 
+    def _counted(self, signum: int) -> int:
+        now = time.monotonic()
+        if signum == signal.SIGQUIT:
+            return 2
+        if not self.requests:
+            self._first, self._first_at = signum, now
+            return 1
+        is_echo = signum != self._first and now - self._first_at < _SAME_REQUEST
+        return self.requests if signum == signal.SIGHUP or is_echo else self.requests + 1
+
     @contextmanager
     def on_signals(self) -> Generator[None]:
-        """Take SIGTERM and SIGINT as requests within the block."""
-        before = {number: signal.signal(number, self.request) for number in STOP_SIGNALS}
+        """Take signals to stop as requests within the block."""
+        before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN or number not in _STAY_IGNORED:
+                signal.signal(number, self.request)
         try:
             yield
         finally:
@@ -102,7 +132,7 @@ def let_signals_come() -> None:
 
 
 def ignore_stop_signals() -> None:
-    """Let SIGTERM and SIGINT pass: a signal to the whole group is the supervisor's business.
+    """Let signals to stop pass: one to the whole group is the supervisor's business.
 
     By a handler that does nothing rather than SIG_IGN, which programs started by a job would
     inherit.
@@ -120,6 +150,8 @@ def _forget_our_handlers() -> None:
     defaults: dict[signal.Signals, Any] = {
         signal.SIGTERM: signal.SIG_DFL,
         signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGQUIT: signal.SIG_DFL,
     }
     for number, default in defaults.items():
         handler = signal.getsignal(number)

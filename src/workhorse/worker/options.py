@@ -40,6 +40,8 @@ class WorkerOptions:
     result_ttl: int = settings.RESULT_TTL
     worker_ttl: int = settings.WORKER_TTL
     lease: float = settings.LEASE
+    max_job_timeout: int | None = None
+    """The longest time limit here, whatever a job's own is; None: each has its own."""
     timeout_grace: float = settings.TIMEOUT_GRACE
     shutdown_grace: float = settings.SHUTDOWN_GRACE
     on_lost: OnLost | None = None

@@ -29,6 +29,7 @@ from workhorse.worker.logs import LOG, say
 from workhorse.worker.loop import Loop
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.presence import Member, Presence
+from workhorse.worker.time_limits import own_the_alarm
 
 
 def spawn(
@@ -80,8 +81,8 @@ def _be_worker(
 def _work(options: WorkerOptions, ledger: Ledger) -> None:
     set_title(f"workhorse: worker {options.name}")
     sys.path[:0] = [path for path in options.paths if path not in sys.path]
-    runner.own_the_alarm(ledger.is_stop_asked)
-    shutdown = Shutdown(patient=True)
+    own_the_alarm(ledger.is_stop_asked)
+    shutdown = Shutdown(patient=True, told=ledger.is_told_to_stop)
     executor = executor_for(options, ledger)
     with shutdown.on_signals():
         let_signals_come()

@@ -8,17 +8,14 @@ from __future__ import annotations
 import copy
 import importlib
 import os
-import signal
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from types import CoroutineType, FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, Self, cast
+from dataclasses import dataclass, replace
+from types import CoroutineType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
 from workhorse.core.errors import (
     DeserializationError,
@@ -27,6 +24,7 @@ from workhorse.core.errors import (
 )
 from workhorse.core.outcomes import (
     AskedRetry,
+    Crashed,
     Outcome,
     Raised,
     Returned,
@@ -39,12 +37,10 @@ from workhorse.core.verdicts import Policy
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer, decode_call
 from workhorse.wire.records import Claimed
+from workhorse.worker.time_limits import Limit, StopNow, interrupted_after
 
 if TYPE_CHECKING:
     from workhorse.store.drivers import Client
-
-# What signal.getsignal wraps, without making an enum of its answer; it is called twice a job.
-_getsignal: Final[Callable[[int], Any]] = importlib.import_module("_signal").getsignal
 
 LONGEST_TRACEBACK: Final = 64_000
 """Characters kept of a traceback: its beginning and its end."""
@@ -91,11 +87,19 @@ def time_limit(timeout: int | None) -> float | None:
     return None if seconds < 0 else seconds
 
 
+def capped(job: Claimed, most: int | None) -> Claimed:
+    """Return *job* with a time limit of *most* seconds where its own is longer."""
+    limit = time_limit(job.timeout)
+    if most is None or (limit is not None and limit <= most):
+        return job
+    return replace(job, timeout=most)
+
+
 def run(running: Running) -> Outcome:
     """Run a job in this process and return how it ended."""
     job = running.job
     forks = _forks
-    limit = _interrupted_after(time_limit(job.timeout), alone=running.alone)
+    limit = interrupted_after(time_limit(job.timeout), alone=running.alone)
     token = CURRENT.set(running)
     try:
         with limit:
@@ -105,6 +109,7 @@ def run(running: Running) -> Outcome:
         if forks != _forks:
             _leave(error)
     finally:
+        limit.disarm()
         CURRENT.reset(token)
     if forks != _forks:
         _leave(None)
@@ -198,102 +203,10 @@ def _callable(found: Any, name: str) -> Callable[..., Any]:
     raise DeserializationError(f"{name!r} is not a function but {type(found).__name__}")
 
 
-class _TimeLimit:
-    """Raises JobTimeoutException in its block after *seconds*; only a main thread can be.
-
-    An alarm before that asks the job to stop, and raises JobStoppedException. A timer and a
-    handler that were there are put back: a test runner has its own.
-    """
-
-    __slots__ = (
-        "_alone", "_began", "_earlier", "_handler", "_outer", "_seconds", "is_over", "was_stopped",
-    )  # fmt: skip
-
-    def __init__(self, seconds: float, *, alone: bool) -> None:
-        self._seconds = min(seconds, _LONGEST_TIMER)
-        self._alone = alone
-        self.is_over = self.was_stopped = False
-
-    def __enter__(self) -> Self:
-        global _limit
-        self._handler: Any = _getsignal(signal.SIGALRM)
-        if self._handler is not _interrupt:
-            signal.signal(signal.SIGALRM, _interrupt)
-        self._outer, _limit = _limit, self
-        self._began = time.monotonic()
-        self._earlier = signal.setitimer(signal.ITIMER_REAL, self._seconds)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        global _limit  # noqa: PLW0603 - as above
-        _limit = self._outer  # from here on an alarm that is on its way is not ours
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        if self._handler and _getsignal(signal.SIGALRM) is not self._handler:
-            signal.signal(signal.SIGALRM, self._handler)
-        remaining, interval = self._earlier
-        if remaining:
-            spent = time.monotonic() - self._began
-            signal.setitimer(signal.ITIMER_REAL, max(remaining - spent, 0.000001), interval)
-
-    def interrupt(self) -> None:
-        """Say that time is up, or that a person wants the job to end; once."""
-        if self.is_over or self.was_stopped:
-            return
-        if time.monotonic() - self._began >= self._seconds:
-            self.is_over = True
-            raise JobTimeoutException(f"the job ran for {self._seconds:g} seconds, its time limit")
-        if self._alone or _is_stop_asked():
-            self.was_stopped = True
-            raise JobStoppedException("a person asked for the job to end")
-
-
-class _NoLimit:
-    """A block that may last."""
-
-    is_over = was_stopped = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        pass
-
-
-_LONGEST_TIMER: Final = 1e8  # three years; the system takes no more than it can count
-_limit: _TimeLimit | None = None
-_NO_LIMIT: Final = _NoLimit()
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    del signum, frame
-    if _limit:
-        _limit.interrupt()
-
-
-def _never() -> bool:
-    return False
-
-
-_is_stop_asked: Callable[[], bool] = _never
-
-
-def own_the_alarm(is_stop_asked: Callable[[], bool]) -> None:
-    """Take SIGALRM for good in a process that is a worker and nothing else: it saves time.
-
-    *is_stop_asked* tells whether the job that runs is meant by one that comes before its time.
-    """
-    global _is_stop_asked  # noqa: PLW0603 - of this process
-    _is_stop_asked = is_stop_asked
-    signal.signal(signal.SIGALRM, _interrupt)
-
-
-def _interrupted_after(seconds: float | None, *, alone: bool = False) -> _TimeLimit | _NoLimit:
-    if threading.get_ident() != threading.main_thread().ident:
-        return _NO_LIMIT
-    return _TimeLimit(_LONGEST_TIMER if seconds is None else seconds, alone=alone)
-
-
-def _outcome_of(error: BaseException, job: Claimed, limit: _TimeLimit | _NoLimit) -> Outcome:
+def _outcome_of(error: BaseException, job: Claimed, limit: Limit) -> Outcome:
+    """Return what an exception means; one that a job made of another that it got means that."""
+    if isinstance(error, StopNow):
+        return Crashed("its worker was told to stop at once")
     text = _text_of(error)
     if limit.was_stopped or isinstance(error, JobStoppedException):
         return Stopped(text)

@@ -36,6 +36,7 @@ from workhorse.worker.lifecycle import (
     woken_by_signals,
 )
 from workhorse.worker.logs import say
+from workhorse.worker.notify import ServiceManager
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.outbox import Outbox
 from workhorse.worker.patience import backoff, can_wait, tell
@@ -81,6 +82,11 @@ class Supervisor:
 
     def run(self) -> int:
         """Work; return the exit code: 0 when all that was begun has ended in order."""
+        self._manager = ServiceManager(os.environ)
+        with self._shutdown.on_signals():  # first of all: process 1 is sent nothing it won't take
+            return self._run()
+
+    def _run(self) -> int:
         options = self._options
         set_title(f"workhorse: supervisor {options.name}")
         self._store = Store(options.connect())
@@ -95,7 +101,7 @@ class Supervisor:
         gc.collect()
         gc.freeze()  # so that workers share our memory longer
         try:
-            with woken_by_signals() as wakeup, self._shutdown.on_signals():
+            with woken_by_signals() as wakeup:
                 self._start_all()
                 self._supervise(wakeup)
         finally:
@@ -139,6 +145,7 @@ class Supervisor:
             self._outbox.send(now)
             self._obey(now)
             self._tend(now)
+            self._tell_manager(now)
             if self._has_given_up(now):
                 self._in_order = False
                 say("stop", "the server is away: what is not settled is recovered when its lease "
@@ -322,6 +329,7 @@ class Supervisor:
             for member in members:
                 if member.name == told.worker:
                     say("stop", f"worker {member.name} was told to stop", worker=member.name)
+                    member.ledger.tell_to_stop()
                     os.kill(member.pid, signal.SIGTERM)
 
     # Stopping
@@ -332,7 +340,8 @@ class Supervisor:
         if requests and not self._stop_told:
             self._stop_told, self._stopping_since = 1, now
             say("stop", "stopping: no new jobs; running ones may end (again to stop at once)")
-            for pid in self._processes:
+            for pid, process in self._processes.items():
+                process.member.ledger.tell_to_stop()
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
         if self._stop_told != 1:
@@ -355,6 +364,20 @@ class Supervisor:
             return False
         patience = _LAST_WORDS if self._stop_told > 1 else self._options.shutdown_grace
         return now - self._stopping_since > patience
+
+    def _tell_manager(self, now: float) -> None:
+        if not self._manager.listens:
+            return
+        running = len(self._processes)
+        busy = sum(process.member.ledger.is_busy() for process in self._processes.values())
+        is_heard = self._outbox.is_open(now)
+        status = f"{running} workers, {busy} busy" if is_heard else "the server does not answer"
+        self._manager.tell(
+            now,
+            f"stopping: {status}" if self._stop_told else status,
+            is_ready=running == self._count and self._kept_at > 0,
+            is_stopping=self._stop_told > 0,
+        )
 
     def _end_all(self) -> None:
         """Leave no process behind, whatever happened."""

@@ -102,6 +102,8 @@ class Watched:
         """End it and all that it started; the job that runs has ended in *outcome*."""
         self.killed_as = outcome
         self.kill_rest()
+        with suppress(ProcessLookupError):  # one whose job took it to another group
+            os.kill(self.member.pid, signal.SIGKILL)
 
     def why_killed(self) -> str | None:
         """Return why it was ended, in words; None where nobody here did it."""

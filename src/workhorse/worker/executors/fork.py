@@ -157,6 +157,9 @@ class _Child:
         """End the job and all that it started, at once."""
         self._killed_as = outcome
         self._kill_group()
+        if not self._has_ended():
+            with suppress(ProcessLookupError):  # one that went to another group
+                os.kill(self.pid, signal.SIGKILL)
 
     def wait(self, timeout: float | None) -> Outcome | None:
         """Return how the job ended, or None if it still runs after *timeout* seconds."""
@@ -228,9 +231,12 @@ class _Child:
         self._answered_at = time.monotonic()
         try:
             said = memoryview(self._said)[LENGTH.size :]
-            return cast("Outcome", pickle.loads(said)) if said else NOTHING
+            outcome = cast("Outcome", pickle.loads(said)) if said else NOTHING
         except Exception as error:  # noqa: BLE001 - the job may have written to our channel
             return Crashed(f"its process answered what can't be read: {error}")
+        if isinstance(outcome, TimedOut):
+            self._kill_group()  # what it was in the middle of must not go on without it
+        return outcome
 
     def _lost(self) -> Outcome:
         """Return how it ended without an answer, and end what it started, too."""
