@@ -8,10 +8,11 @@ import signal
 import sys
 
 from chaos import report
-from chaos.run import Settings, Stage, run
+from chaos.run import Result, Settings, Stage, run
 from tests.support.servers import version_of
 from workhorse.store.server import server_binary
 
+JOBS = 100_000
 RATE = 600.0
 """Jobs enqueued each second: more than workers in a storm run at times, less than at others."""
 
@@ -26,6 +27,7 @@ def settings_of(told: argparse.Namespace) -> Settings:
         processes=told.processes,
         lease=told.lease,
         gap=told.gap,
+        slow=told.slow,
     )
 
 
@@ -42,6 +44,7 @@ def command_of(settings: Settings) -> str:
         ("rate", settings.rate, RATE),
         ("lease", settings.lease, Settings.lease),
         ("gap", settings.gap, Settings.gap),
+        ("slow", settings.slow, Settings.slow),
     ):
         if value != usual:
             words.append(f"--{name} {value:g}")
@@ -54,44 +57,50 @@ def _leave(number: int, frame: object) -> None:
     sys.exit(128 + number)
 
 
-def main() -> int:
-    """Run, print, and return 0 if nothing is wrong."""
+def _parser() -> argparse.ArgumentParser:
+    usual = Settings
     parser = argparse.ArgumentParser(prog="python -m chaos", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=100_000, help="how many (%(default)s)")
-    parser.add_argument("--minutes", type=float, help="for so long, in place of a number of jobs")
-    parser.add_argument("--seed", type=int, help="repeat the run with this seed")
-    parser.add_argument(
-        "--processes", type=int, default=Settings.processes,
-        help="workers of each of the two supervisors (%(default)s)",
-    )  # fmt: skip
-    parser.add_argument("--rate", type=float, default=RATE, help="jobs a second (%(default)s)")
-    parser.add_argument(
-        "--lease", type=float, default=Settings.lease, help="seconds (%(default)s)"
-    )
-    parser.add_argument(
-        "--gap", type=float, default=Settings.gap, help="seconds between faults (%(default)s)"
-    )
-    parser.add_argument(
-        "--keep-logs", action="store_true", help="keep the folder, with all logs and data"
-    )
-    told = parser.parse_args()
-    settings = settings_of(told)
-    signal.signal(signal.SIGTERM, _leave)
-    print(report.head(command_of(settings), f"Valkey {version_of(server_binary())}"), flush=True)
+    add = parser.add_argument
+    add("--jobs", type=int, default=JOBS, help="how many (%(default)s)")
+    add("--minutes", type=float, help="for so long, in place of a number of jobs")
+    add("--seed", type=int, help="repeat the run with this seed")
+    add("--processes", type=int, default=usual.processes, help="of each side (%(default)s)")
+    add("--rate", type=float, default=RATE, help="jobs enqueued a second (%(default)s)")
+    add("--lease", type=float, default=usual.lease, help="seconds (%(default)s)")
+    add("--gap", type=float, default=usual.gap, help="seconds between faults (%(default)s)")
+    add("--slow", type=float, default=usual.slow, help="share of jobs that sleep (%(default)s)")
+    add("--keep-logs", action="store_true", help="keep the folder, with all logs and data")
+    return parser
+
+
+def _storm(settings: Settings, *, keep: bool) -> Result:
+    """Run on a stage that is cleared away afterwards, whatever happens."""
     stage = Stage(settings)
     try:
         with stage:
-            result = run(settings, stage)
+            return run(settings, stage)
     finally:
-        if told.keep_logs:
+        if keep:
             print(f"logs: {stage.folder}")
         else:
             stage.remove()
+
+
+def main() -> int:
+    """Run, print, and return 0 if nothing is wrong."""
+    told = _parser().parse_args()
+    settings = settings_of(told)
+    signal.signal(signal.SIGTERM, _leave)
+    print(report.head(command_of(settings), f"Valkey {version_of(server_binary())}"), flush=True)
+    try:
+        result = _storm(settings, keep=told.keep_logs)
+    except KeyboardInterrupt:
+        print("interrupted: everything is ended")
+        return 130
     account = result.account
-    print()
-    print(report.summary(account, seconds=result.seconds, sent_again=result.sent_again))
+    print(f"\n{report.summary(account, seconds=result.seconds, sent_again=result.sent_again)}")
     print(report.problems(account, result.known))
-    print(f"{'WRONG' if account.problems else 'all well'}; to repeat: {command_of(settings)}")
+    print(f"{'WRONG' if account.problems else 'All well'}. To repeat: {command_of(settings)}")
     return 1 if account.problems else 0
 
 

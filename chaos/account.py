@@ -1,7 +1,7 @@
 """What became of every job: what the server has beside what the jobs themselves wrote. Pure.
 
-A run that was done again is excused only by a fault at which it was in flight, and which may cost
-its worker's runs; nothing excuses a job that is lost.
+Of the runs of one try all but one must have been in flight at a fault that may cost a run of
+their worker; nothing excuses a job that is lost.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
 from typing import Final
 
 from chaos.journal import Run
@@ -73,7 +72,6 @@ class Evidence:
 class Recovery:
     """A run that was lost to a fault and done again."""
 
-    job_id: str
     fault: Fault
     seconds: float
     """From the fault to the next run's begin."""
@@ -88,7 +86,9 @@ class Account:
     at_risk: int = 0
     """Runs that were in flight at a fault that may cost them: the bound of runs done again."""
     again: int = 0
-    """Runs done again."""
+    """Runs done again, poison pills' own aside."""
+    late: int = 0
+    """Of them, those of a worker that was stopped and went on when another had run the job."""
     poisoned: list[str] = field(default_factory=list[str])
     """Jobs that our faults hit so often that they were failed, as promised."""
     recoveries: list[Recovery] = field(default_factory=list[Recovery])
@@ -115,6 +115,7 @@ def reckon(evidence: Evidence) -> Account:
         account.problems += job.problems()
         account.recoveries += job.recoveries
         account.again += job.again
+        account.late += job.late
         if job.was_poisoned:
             account.poisoned.append(job_id)
     account.problems += [
@@ -135,14 +136,10 @@ class _Risks:
             for lease in fault.leases:
                 self._faults.setdefault(lease, []).append(fault)
 
-    def of(self, run: Run, before: float = float("inf")) -> Injected | None:
-        """Return the last fault *before* a moment that may have cost the run; None without."""
-        faults = [
-            fault
-            for fault in self._faults.get(run.lease, ())
-            if fault.concerns(run.worker) and fault.at < before
-        ]
-        return faults[-1] if faults else None
+    def of(self, run: Run) -> Injected | None:
+        """Return the first fault that may have cost the run; None without."""
+        faults = self._faults.get(run.lease, ())
+        return next((fault for fault in faults if fault.concerns(run.worker)), None)
 
 
 class _Job:
@@ -152,7 +149,7 @@ class _Job:
         self, job_id: str, what: Spec, fate: Fate, runs: Sequence[Run], risks: _Risks
     ) -> None:
         self.recoveries: list[Recovery] = []
-        self.again = 0
+        self.again = self.late = 0
         self._id = job_id
         self._what = what
         self._fate = fate
@@ -176,10 +173,7 @@ class _Job:
         """Yield what is wrong with it; notes what was run again."""
         yield from self._judge_end()
         for same in self._tries.values():
-            for lost, following in pairwise(same):
-                yield from self._judge_repeat(lost, following)
-        if self._what.kind is Kind.DIE and len(self._runs) > MAX_STARTS:
-            yield self._problem(Wrong.RUN_AGAIN, f"a poison pill ran {len(self._runs)} times")
+            yield from self._judge_repeats(same)
 
     def _judge_end(self) -> Iterator[Problem]:
         state = self._fate.state
@@ -205,16 +199,22 @@ class _Job:
         if self._fate.result != expected:
             yield self._problem(Wrong.WRONG_RESULT, f"{self._fate.result!r}, not {expected!r}")
 
-    def _judge_repeat(self, lost: Run, following: Run) -> Iterator[Problem]:
-        fault = self._risks.of(lost, before=following.began)
-        if fault is None and self._what.kind is Kind.DIE:
-            return  # it took its own process down
-        self.again += 1
-        if fault is None:
-            yield self._problem(Wrong.RUN_AGAIN, f"after {lost.execution}: {following.execution}")
-        else:
-            wait = following.began - fault.at
-            self.recoveries.append(Recovery(self._id, fault.fault, wait))
+    def _judge_repeats(self, same: Sequence[Run]) -> Iterator[Problem]:
+        """Yield a problem if more than one run of a try was never in flight at a fault."""
+        safe = [run for run in same if self._risks.of(run) is None]
+        is_pill = self._what.kind is Kind.DIE
+        if len(safe) > (MAX_STARTS if is_pill else 1):
+            yield self._problem(Wrong.RUN_AGAIN, ", ".join(run.execution for run in safe))
+        for number, run in enumerate(same):
+            fault = self._risks.of(run)
+            if fault is None:
+                continue
+            following = next((one for one in same[number + 1 :] if one.began > fault.at), None)
+            if following:
+                self.recoveries.append(Recovery(fault.fault, following.began - fault.at))
+            elif number:
+                self.late += 1
+        self.again += 0 if is_pill else len(same) - 1
 
     def _problem(self, wrong: Wrong, text: str) -> Problem:
         return Problem(wrong, self._id, text)

@@ -31,11 +31,11 @@ class Kind(StrEnum):
     """Takes its process down each time: a poison pill."""
 
 
+SLOW: Final = 0.01
+"""The share of jobs that linger."""
 _KINDS: Final[Mapping[Kind, float]] = MappingProxyType(
     {
-        Kind.NOTHING: 0.810,
-        Kind.GIVE: 0.128,
-        Kind.LINGER: 0.010,
+        Kind.GIVE: 0.130,
         Kind.STUMBLE: 0.025,
         Kind.ASK: 0.010,
         Kind.FAIL: 0.015,
@@ -80,14 +80,16 @@ def number_of(identity: str) -> int:
     return int(identity.rpartition("-")[2])
 
 
-def spec(seed: int, number: int) -> Spec:
-    """Return what job *number* is.
+def spec(seed: int, number: int, slow: float = SLOW) -> Spec:
+    """Return what job *number* is, where a share of *slow* lingers; most of the others do nothing.
 
     >>> spec(1, 2) == spec(1, 2), spec(1, 2) == spec(2, 2)
     (True, False)
     """
     dice = Random(f"job {seed} {number}")
-    kind = dice.choices(list(_KINDS), list(_KINDS.values()))[0]
+    shares = {**_KINDS, Kind.LINGER: slow}
+    shares[Kind.NOTHING] = 1 - sum(shares.values())
+    kind = dice.choices(list(shares), list(shares.values()))[0]
     return Spec(
         number,
         kind,
@@ -152,7 +154,7 @@ class Planned:
 
 
 def script(seed: int) -> Iterator[Planned]:
-    """Yield faults for ever: one of each first, then as their weights have it.
+    """Yield faults for ever: one of each first, at its longest; then as their weights have it.
 
     >>> first, again = script(3), script(3)
     >>> [next(first) for _ in range(20)] == [next(again) for _ in range(20)]
@@ -162,11 +164,12 @@ def script(seed: int) -> Iterator[Planned]:
     deck = list(Fault)
     dice.shuffle(deck)
     while True:
+        lasting = 0.99 if deck else dice.random() ** 2
         fault = deck.pop() if deck else dice.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
         yield Planned(
             fault,
             after=dice.uniform(0.2, 1.8),
             side=dice.randrange(2),
             pick=dice.random(),
-            lasting=dice.random(),
+            lasting=lasting,
         )

@@ -211,13 +211,14 @@ class Producers:
     number: int = 2
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
-    def start(self, jobs: int, rate: float) -> None:
-        """Have *jobs* enqueued at *rate*, or as many as time allows where it is 0."""
+    def start(self, jobs: int, rate: float, slow: float) -> None:
+        """Have *jobs* enqueued at *rate*, a share of *slow* among them."""
         for first in range(self.number):
             share = len(range(first, jobs, self.number))
             command = [
                 sys.executable, "-m", "chaos.producer", f"unix://{self.cable.path}",
                 str(self.seed), str(first), str(self.number), str(share), str(rate / self.number),
+                str(slow),
             ]  # fmt: skip
             self.processes.append(start(command, self._log(first)))
 

@@ -1,8 +1,8 @@
-"""A producer: ``python -m chaos.producer URL SEED FIRST STEP COUNT RATE``.
+"""A producer: ``python -m chaos.producer URL SEED FIRST STEP COUNT RATE SLOW``.
 
-Enqueues COUNT jobs, numbered from FIRST by STEP, at RATE a second, whatever becomes of the
-server meanwhile; ends sooner when its stdin closes. Its last line says how many jobs there are,
-and how many calls were sent again.
+Enqueues COUNT jobs, numbered from FIRST by STEP, a share of SLOW among them, at RATE a second,
+whatever becomes of the server meanwhile; ends sooner when its stdin closes. Its last line says
+how many jobs there are, and how many calls were sent again.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ def options_of(seed: int, what: Spec) -> dict[str, Any]:
 class Producer:
     """Enqueues jobs in calls of different sizes."""
 
-    def __init__(self, url: str, seed: int, first: int) -> None:
+    def __init__(self, url: str, seed: int, first: int, slow: float) -> None:
         self._seed = seed
+        self._slow = slow
         self._url = url
         self._dice = Random(f"producer {seed} {first}")
         self.sent_again = 0
@@ -67,7 +68,7 @@ class Producer:
         """Enqueue jobs; returns when all of them are on the server."""
         by_queue: dict[str, list[Spec]] = {}
         for number in numbers:
-            what = spec(self._seed, number)
+            what = spec(self._seed, number, self._slow)
             by_queue.setdefault(what.queue, []).append(what)
         for name, some in by_queue.items():
             self._insist(Queue(name, self._url), some)
@@ -108,9 +109,9 @@ class Producer:
 
 def main() -> None:
     """Enqueue what the arguments say."""
-    url, *words, rate = sys.argv[1:]
+    url, *words, rate, slow = sys.argv[1:]
     seed, first, step, count = map(int, words)
-    producer, done, began = Producer(url, seed, first), 0, time.monotonic()
+    producer, done, began = Producer(url, seed, first, float(slow)), 0, time.monotonic()
     numbers = iter(range(first, first + count * step, step))
     for size in producer.sizes():
         some = list(islice(numbers, size))

@@ -40,6 +40,7 @@ def summary(account: Account, *, seconds: float, sent_again: int) -> str:
         _faults(account),
         "",
         f"run more than once  {account.again:>9,}   {bound}",
+        f"  of them late      {account.late:>9,}   by a worker that was stopped meanwhile",
         _poisoned(account),
         "",
         *(f"{wrong:<38} {account.count(wrong):>6,}" for wrong in Wrong),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,7 +21,7 @@ import redis
 from chaos import journal, report
 from chaos.account import Account, Evidence, Fate, reckon
 from chaos.cable import Cable
-from chaos.plan import QUEUES, job_id, script, spec
+from chaos.plan import QUEUES, SLOW, job_id, script, spec
 from chaos.processes import (
     Held,
     Producers,
@@ -55,8 +56,12 @@ class Settings:
     """How long jobs are enqueued, in place of their number."""
     processes: int = 3
     lease: float = 4.0
+    slow: float = SLOW
+    """The share of jobs that sleep a while."""
     gap: float = 1.0
     """Seconds between two faults, on average."""
+    faults: int | None = None
+    """How many there are; without a number, as many as come while jobs run."""
     patience: float = 60.0
     """Seconds without any progress, after the storm, at which jobs count as stuck."""
 
@@ -124,8 +129,9 @@ def run(settings: Settings, stage: Stage) -> Result:
     for side in stage.sides:
         side.start()
     jobs = settings.jobs or int(settings.seconds * settings.rate * 2)
-    stage.producers.start(jobs, settings.rate)
-    storm = Storm(stage.server, stage.sides, stage.gate, script(settings.seed), gap=settings.gap)
+    stage.producers.start(jobs, settings.rate, settings.slow)
+    planned = islice(script(settings.seed), settings.faults)
+    storm = Storm(stage.server, stage.sides, stage.gate, planned, gap=settings.gap)
     try:
         _Watch(settings, stage, storm).through()
     finally:
@@ -169,6 +175,8 @@ class _Watch:
         while True:
             now = time.monotonic()
             self._storm.tick(now)
+            if self._storm.is_spent():
+                return
             if settings.seconds and now - self._began > settings.seconds:
                 producers.tell_to_end()
             if now - looked_at > _LOOK_EVERY:
@@ -250,7 +258,8 @@ def _evidence(
     left: Sequence[str],
 ) -> Evidence:
     numbers = stage.producers.enqueued()
-    specs = {job_id(settings.seed, number): spec(settings.seed, number) for number in numbers}
+    seed, slow = settings.seed, settings.slow
+    specs = {job_id(seed, number): spec(seed, number, slow) for number in numbers}
     return Evidence(
         specs=specs,
         fates=_fates(client, specs),

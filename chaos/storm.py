@@ -81,8 +81,8 @@ class Storm:
         self._lasting: list[Injected] = []
         self._known: dict[str, float] = {}
         self._sampled_at = 0.0
-        self._next = next(planned)
-        self._due = time.monotonic() + self._next.after * gap
+        self._ahead: Planned | None = next(planned)
+        self._due = time.monotonic() + gap
 
     # The clock
 
@@ -91,11 +91,14 @@ class Storm:
         self._do_later(now)
         self._replace(now)
         self._sample(now)
-        if now < self._due:
-            return
-        if self._do(self._next, now):
-            self._next = next(self._planned)
-        self._due = now + self._next.after * self._gap
+        if self._ahead and now >= self._due:
+            if self._do(self._ahead, now):
+                self._ahead = next(self._planned, None)
+            self._due = now + (self._ahead.after if self._ahead else 1) * self._gap
+
+    def is_spent(self) -> bool:
+        """Return whether no fault is to come, and none lasts."""
+        return self._ahead is None and all(noted.until for noted in self._lasting)
 
     def calm(self) -> None:
         """Begin no more faults, and end those that last."""
@@ -136,7 +139,7 @@ class Storm:
         return any(self._do_to(side, planned, now) for side in sides)
 
     def _do_to(self, side: Side, planned: Planned, now: float) -> bool:
-        until = now + self._lease * (0.1 + 1.7 * planned.lasting**2)
+        until = now + self._lease * (0.1 + 1.7 * planned.lasting)
         match planned.fault:
             case Fault.KILL_SERVER:
                 return self._read_leases() and self._kill_server(until)
