@@ -186,6 +186,7 @@ class Held:
     """A process that gets signals for as long as it is the same process, not its successor."""
 
     def __init__(self, pid: int) -> None:
+        self._pid = pid
         self._handle: int | None = None
         with suppress(ProcessLookupError):
             self._handle = os.pidfd_open(pid)
@@ -199,6 +200,14 @@ class Held:
         if self._handle is not None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._handle, number)
+
+    def is_still(self) -> bool:
+        """Return whether it does nothing any more: it has ended, or is stopped."""
+        try:
+            facts = Path(f"/proc/{self._pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return facts.rpartition(")")[2].split()[0] in "TZX"
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Carries out a seed's script on a stage, and writes down what was done to whom, and when.
 
-Its one rule: before anything that may cost a job its run, the leases are read while nothing
-reaches the server by any cable. So each run that may be lost is known by name.
+Its one rule: the leases are read while nothing reaches the server by any cable, and what may cost
+a job its run takes its effect before anything does again. So each run that may be lost is known
+by name.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from chaos.processes import Held, Server, Side
 from workhorse.wire.keys import Keys
 
 _SAMPLE_EVERY: Final = 0.2
+_TAKES_EFFECT: Final = 1.0
+"""Seconds that a signal gets, at most: on a busy machine a process dies some time after it."""
 _CUTS: Final = tuple(Cut)
 _COMMANDS: Final = {
     Fault.CLIENT_KILL: ("CLIENT", "KILL", "TYPE", "normal"),
@@ -182,15 +185,19 @@ class Storm:
             noted = self._note(planned.fault, side, side.name_of(worker))
             stops = planned.fault is Fault.STOP_WORKER
             victim.send(signal.SIGSTOP if stops else signal.SIGKILL)
+            _wait_for([victim])
         if stops:
             self._lasts(noted, until, lambda: victim.send(signal.SIGCONT))
         return True
 
     def _end(self, side: Side, fault: Fault) -> None:
+        below = [Held(pid) for pid in side.all_below()]
         with self._gate:
             self._note(fault, side)
             side.told_to_end = True
             side.send(signal.SIGTERM if fault is Fault.TERM_SUPERVISOR else signal.SIGKILL)
+            if fault is Fault.KILL_SUPERVISOR:
+                _wait_for(below)
 
     def _stop(self, side: Side, fault: Fault, pids: Sequence[int], until: float) -> None:
         victims = [Held(pid) for pid in pids]
@@ -199,6 +206,7 @@ class Storm:
             side.stopped = True
             for victim in victims:
                 victim.send(signal.SIGSTOP)
+            _wait_for(victims)
 
         def go_on() -> None:
             side.stopped = False
@@ -276,3 +284,10 @@ class Storm:
             lapsing = {lease for lease, lapses in self._known.items() if lapses < soon}
             for noted in self._lasting:
                 noted.leases |= lapsing
+
+
+def _wait_for(victims: Sequence[Held]) -> None:
+    """Return when a signal has had its effect: until then its victim may go on, and claim."""
+    until = time.monotonic() + _TAKES_EFFECT
+    while not all(victim.is_still() for victim in victims) and time.monotonic() < until:
+        time.sleep(0.001)
