@@ -8,32 +8,33 @@ import signal
 import sys
 
 from chaos import report
+from chaos.plan import Mix
 from chaos.run import Result, Settings, Stage, run
 from tests.support.servers import version_of
 from workhorse.store.server import server_binary
 
 JOBS = 100_000
 RATE = 600.0
+SLOW = Mix(0).slow
 """Jobs enqueued each second: more than workers in a storm run at times, less than at others."""
 
 
 def settings_of(told: argparse.Namespace) -> Settings:
     """Return what the command line asks for."""
     return Settings(
-        seed=secrets.randbelow(1_000_000) if told.seed is None else told.seed,
+        mix=Mix(secrets.randbelow(1_000_000) if told.seed is None else told.seed, told.slow),
         jobs=0 if told.minutes else told.jobs,
         seconds=60 * (told.minutes or 0),
         rate=told.rate,
         processes=told.processes,
         lease=told.lease,
         gap=told.gap,
-        slow=told.slow,
     )
 
 
 def command_of(settings: Settings) -> str:
     """Return the command that repeats a run."""
-    words = [f"--seed {settings.seed}"]
+    words = [f"--seed {settings.mix.seed}"]
     if settings.seconds:
         words.append(f"--minutes {settings.seconds / 60:g}")
     else:
@@ -44,7 +45,7 @@ def command_of(settings: Settings) -> str:
         ("rate", settings.rate, RATE),
         ("lease", settings.lease, Settings.lease),
         ("gap", settings.gap, Settings.gap),
-        ("slow", settings.slow, Settings.slow),
+        ("slow", settings.mix.slow, SLOW),
     ):
         if value != usual:
             words.append(f"--{name} {value:g}")
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--rate", type=float, default=RATE, help="jobs enqueued a second (%(default)s)")
     add("--lease", type=float, default=usual.lease, help="seconds (%(default)s)")
     add("--gap", type=float, default=usual.gap, help="seconds between faults (%(default)s)")
-    add("--slow", type=float, default=usual.slow, help="share of jobs that sleep (%(default)s)")
+    add("--slow", type=float, default=SLOW, help="share of jobs that sleep (%(default)s)")
     add("--keep-logs", action="store_true", help="keep the folder, with all logs and data")
     return parser
 

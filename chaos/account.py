@@ -42,8 +42,10 @@ class Fate:
     """What the server has of a job at the end; no state if it has nothing."""
 
     state: State | None
-    result: int | None = None
+    result: str | None = None
     error: str = ""
+    execution: str = ""
+    """Who had it last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class _Job:
         for attempt in self._every_try:
             if not any(run.ended for run in self._tries.get(attempt, ())):
                 yield self._problem(Wrong.NOT_RUN, f"no run of its try {attempt} came to its end")
-        expected = self._what.number if self._what.kind is Kind.GIVE else None
+        expected = f"{self._what.number} by {self._fate.execution}" if self._what.gives else None
         if self._fate.result != expected:
             yield self._problem(Wrong.WRONG_RESULT, f"{self._fate.result!r}, not {expected!r}")
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from workhorse import Retry
-from workhorse.core.verdicts import Policy
 from workhorse.wire.records import Claimed
 from workhorse.worker.runner import CURRENT
 
@@ -33,31 +32,32 @@ def nothing() -> None:
         pass
 
 
-def give(number: int) -> int:
-    """Return *number*."""
-    with _told():
-        return number
+def give(number: int) -> str:
+    """Return *number*, and whose run it was."""
+    with _told() as job:
+        return f"{number} by {job.execution_id}"
 
 
-def linger(seconds: float) -> None:
-    """Sleep."""
-    with _told():
+def linger(number: int, seconds: float) -> str:
+    """Sleep, and return the same."""
+    with _told() as job:
         time.sleep(seconds)
+        return f"{number} by {job.execution_id}"
 
 
 def stumble() -> None:
     """Raise as long as there are retries left."""
-    with _told() as policy:
+    with _told() as job:
         pass
-    if policy.retries_left:
-        raise StumbledError(f"{policy.retries_left} retries left")
+    if job.policy.retries_left:
+        raise StumbledError(f"{job.policy.retries_left} retries left")
 
 
 def ask(tries: int, interval: int) -> Retry | None:
     """Ask for *tries* more runs, one after another."""
-    with _told() as policy:
+    with _told() as job:
         pass
-    return Retry(tries, interval) if policy.asked_retries < tries else None
+    return Retry(tries, interval) if job.policy.asked_retries < tries else None
 
 
 def fail() -> None:
@@ -76,14 +76,14 @@ def die(*, by_signal: bool) -> None:
 
 
 @contextmanager
-def _told() -> Generator[Policy]:
+def _told() -> Generator[Claimed]:
     """Write down that the job begins, and that it ends."""
     running = CURRENT.get()
     if running is None:
         raise RuntimeError("only a worker runs this")
     job = running.job
     _write(running.worker, "begin", job)
-    yield job.policy
+    yield job
     _write(running.worker, "end", job)
 
 

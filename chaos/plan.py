@@ -18,9 +18,9 @@ class Kind(StrEnum):
 
     NOTHING = "nothing"
     GIVE = "give"
-    """Returns its number."""
+    """Returns its number, and whose run it was."""
     LINGER = "linger"
-    """Sleeps for a while."""
+    """Sleeps for a while, and returns the same."""
     STUMBLE = "stumble"
     """Raises as often as its Retry allows, then returns."""
     ASK = "ask"
@@ -31,8 +31,6 @@ class Kind(StrEnum):
     """Takes its process down each time: a poison pill."""
 
 
-SLOW: Final = 0.01
-"""The share of jobs that linger."""
 _KINDS: Final[Mapping[Kind, float]] = MappingProxyType(
     {
         Kind.GIVE: 0.130,
@@ -61,18 +59,14 @@ class Spec:
     """How one dies: by SIGKILL, or by ``os._exit``."""
 
     @property
+    def gives(self) -> bool:
+        """Return whether it has a result."""
+        return self.kind in (Kind.GIVE, Kind.LINGER)
+
+    @property
     def fails(self) -> bool:
         """Return whether it is to end failed; all others are to finish."""
         return self.kind in (Kind.FAIL, Kind.DIE)
-
-
-def job_id(seed: int, number: int) -> str:
-    """Return the id of a job.
-
-    >>> job_id(7, 12), number_of("chaos-7-12")
-    ('chaos-7-12', 12)
-    """
-    return f"chaos-{seed}-{number}"
 
 
 def number_of(identity: str) -> int:
@@ -80,25 +74,41 @@ def number_of(identity: str) -> int:
     return int(identity.rpartition("-")[2])
 
 
-def spec(seed: int, number: int, slow: float = SLOW) -> Spec:
-    """Return what job *number* is, where a share of *slow* lingers; most of the others do nothing.
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What the jobs of a seed are. Most do nothing.
 
-    >>> spec(1, 2) == spec(1, 2), spec(1, 2) == spec(2, 2)
+    >>> Mix(1).spec(2) == Mix(1).spec(2), Mix(1).spec(2) == Mix(2).spec(2)
     (True, False)
+    >>> Mix(7).job_id(12), number_of("chaos-7-12")
+    ('chaos-7-12', 12)
     """
-    dice = Random(f"job {seed} {number}")
-    shares = {**_KINDS, Kind.LINGER: slow}
-    shares[Kind.NOTHING] = 1 - sum(shares.values())
-    kind = dice.choices(list(shares), list(shares.values()))[0]
-    return Spec(
-        number,
-        kind,
-        queue=QUEUES[dice.random() > _SHARE_OF_HIGH],
-        seconds=dice.uniform(0.05, 0.5),
-        tries=dice.randint(0 if kind is Kind.FAIL else 1, 3),
-        interval=dice.choice((0, 0, 1, 2)),
-        by_signal=dice.random() < 0.5,  # noqa: PLR2004 - a coin
-    )
+
+    seed: int
+    slow: float = 0.01
+    """The share of jobs that linger."""
+    longest: float = 0.5
+    """Seconds that they linger at most; a tenth of it at least."""
+
+    def job_id(self, number: int) -> str:
+        """Return the id of a job."""
+        return f"chaos-{self.seed}-{number}"
+
+    def spec(self, number: int) -> Spec:
+        """Return what a job is."""
+        dice = Random(f"job {self.seed} {number}")
+        shares = {**_KINDS, Kind.LINGER: self.slow}
+        shares[Kind.NOTHING] = 1 - sum(shares.values())
+        kind = dice.choices(list(shares), list(shares.values()))[0]
+        return Spec(
+            number,
+            kind,
+            queue=QUEUES[dice.random() > _SHARE_OF_HIGH],
+            seconds=dice.uniform(self.longest / 10, self.longest),
+            tries=dice.randint(0 if kind is Kind.FAIL else 1, 3),
+            interval=dice.choice((0, 0, 1, 2)),
+            by_signal=dice.random() < 0.5,  # noqa: PLR2004 - a coin
+        )
 
 
 class Fault(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from redis.retry import Retry
 import workhorse
 from chaos.cable import Cable
 from chaos.jobs import FOLDER
-from chaos.plan import QUEUES
+from chaos.plan import QUEUES, Mix
 from tests.support.faults import children_of, descendants_of
 from workhorse.store.server import server_binary
 
@@ -214,20 +215,20 @@ class Held:
 class Producers:
     """Processes that enqueue jobs."""
 
-    seed: int
+    mix: Mix
     folder: Path
     cable: Cable
     number: int = 2
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list[subprocess.Popen[bytes]])
 
-    def start(self, jobs: int, rate: float, slow: float) -> None:
-        """Have *jobs* enqueued at *rate*, a share of *slow* among them."""
+    def start(self, jobs: int, rate: float) -> None:
+        """Have *jobs* enqueued at *rate*."""
         for first in range(self.number):
             share = len(range(first, jobs, self.number))
             command = [
                 sys.executable, "-m", "chaos.producer", f"unix://{self.cable.path}",
-                str(self.seed), str(first), str(self.number), str(share), str(rate / self.number),
-                str(slow),
+                json.dumps(asdict(self.mix)),
+                str(first), str(self.number), str(share), str(rate / self.number),
             ]  # fmt: skip
             self.processes.append(start(command, self._log(first)))
 

@@ -1,12 +1,13 @@
-"""A producer: ``python -m chaos.producer URL SEED FIRST STEP COUNT RATE SLOW``.
+"""A producer: ``python -m chaos.producer URL MIX FIRST STEP COUNT RATE``.
 
-Enqueues COUNT jobs, numbered from FIRST by STEP, a share of SLOW among them, at RATE a second,
-whatever becomes of the server meanwhile; ends sooner when its stdin closes. Its last line says
+Enqueues COUNT jobs, numbered from FIRST by STEP, at RATE a second, whatever becomes of the
+server meanwhile; ends sooner when its stdin closes. Its last line says
 how many jobs there are, and how many calls were sent again.
 """
 
 from __future__ import annotations
 
+import json
 import select
 import sys
 import time
@@ -18,7 +19,7 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 
 from chaos import jobs
-from chaos.plan import Kind, Spec, job_id, spec
+from chaos.plan import Kind, Mix, Spec
 from workhorse import Job, Queue, Retry
 
 KEEP: Final = 86_400
@@ -29,11 +30,11 @@ until then, a job that we killed three times is failed, as promised, and counted
 _LARGEST: Final = 200
 
 
-def options_of(seed: int, what: Spec) -> dict[str, Any]:
+def options_of(mix: Mix, what: Spec) -> dict[str, Any]:
     """Return what ``Queue.prepare_data`` takes for a job."""
     arguments: dict[Kind, dict[str, Any]] = {
         Kind.GIVE: {"number": what.number},
-        Kind.LINGER: {"seconds": what.seconds},
+        Kind.LINGER: {"number": what.number, "seconds": what.seconds},
         Kind.ASK: {"tries": what.tries, "interval": what.interval},
         Kind.DIE: {"by_signal": what.by_signal},
     }
@@ -41,7 +42,7 @@ def options_of(seed: int, what: Spec) -> dict[str, Any]:
     return {
         "func": getattr(jobs, what.kind.value),
         "kwargs": arguments.get(what.kind, {}),
-        "job_id": job_id(seed, what.number),
+        "job_id": mix.job_id(what.number),
         "result_ttl": KEEP,
         "failure_ttl": KEEP,
         "retry": Retry(what.tries, what.interval) if retried else None,
@@ -52,11 +53,10 @@ def options_of(seed: int, what: Spec) -> dict[str, Any]:
 class Producer:
     """Enqueues jobs in calls of different sizes."""
 
-    def __init__(self, url: str, seed: int, first: int, slow: float) -> None:
-        self._seed = seed
-        self._slow = slow
+    def __init__(self, url: str, mix: Mix, first: int) -> None:
+        self._mix = mix
         self._url = url
-        self._dice = Random(f"producer {seed} {first}")
+        self._dice = Random(f"producer {mix.seed} {first}")
         self.sent_again = 0
 
     def sizes(self) -> Iterator[int]:
@@ -68,7 +68,7 @@ class Producer:
         """Enqueue jobs; returns when all of them are on the server."""
         by_queue: dict[str, list[Spec]] = {}
         for number in numbers:
-            what = spec(self._seed, number, self._slow)
+            what = self._mix.spec(number)
             by_queue.setdefault(what.queue, []).append(what)
         for name, some in by_queue.items():
             self._insist(Queue(name, self._url), some)
@@ -86,10 +86,10 @@ class Producer:
 
     def _send(self, queue: Queue, some: Sequence[Spec]) -> None:
         if len(some) == 1:
-            queue.enqueue_call(**options_of(self._seed, some[0]))
+            queue.enqueue_call(**options_of(self._mix, some[0]))
         else:
             queue.enqueue_many(
-                [queue.prepare_data(**options_of(self._seed, what)) for what in some]
+                [queue.prepare_data(**options_of(self._mix, what)) for what in some]
             )
 
     def _missing(self, queue: Queue, some: Sequence[Spec]) -> list[Spec]:
@@ -97,7 +97,7 @@ class Producer:
 
         Not simply sent again: a job may have ended meanwhile, and would begin anew.
         """
-        ids = [job_id(self._seed, what.number) for what in some]
+        ids = [self._mix.job_id(what.number) for what in some]
         while True:
             try:
                 found = Job.fetch_many(ids, connection=queue.connection)
@@ -109,9 +109,9 @@ class Producer:
 
 def main() -> None:
     """Enqueue what the arguments say."""
-    url, *words, rate, slow = sys.argv[1:]
-    seed, first, step, count = map(int, words)
-    producer, done, began = Producer(url, seed, first, float(slow)), 0, time.monotonic()
+    url, mix, *words, rate = sys.argv[1:]
+    first, step, count = map(int, words)
+    producer, done, began = Producer(url, Mix(**json.loads(mix)), first), 0, time.monotonic()
     numbers = iter(range(first, first + count * step, step))
     for size in producer.sizes():
         some = list(islice(numbers, size))

@@ -21,7 +21,7 @@ import redis
 from chaos import journal, report
 from chaos.account import Account, Evidence, Fate, reckon
 from chaos.cable import Cable
-from chaos.plan import QUEUES, SLOW, job_id, script, spec
+from chaos.plan import QUEUES, Mix, script
 from chaos.processes import (
     Held,
     Producers,
@@ -48,7 +48,7 @@ _REGISTRIES: Final = ("finished", "failed")
 class Settings:
     """What a run is like."""
 
-    seed: int
+    mix: Mix
     jobs: int
     rate: float
     """Jobs that are enqueued each second."""
@@ -56,8 +56,6 @@ class Settings:
     """How long jobs are enqueued, in place of their number."""
     processes: int = 3
     lease: float = 4.0
-    slow: float = SLOW
-    """The share of jobs that sleep a while."""
     gap: float = 1.0
     """Seconds between two faults, on average."""
     faults: int | None = None
@@ -93,7 +91,7 @@ class Stage:
             Side(name, isolation, settings.processes, settings.lease, cable, self.folder)
             for name, isolation, cable in zip("ab", ("inline", "fork"), cables[:2], strict=True)
         )
-        self.producers = Producers(settings.seed, self.folder, cables[2])
+        self.producers = Producers(settings.mix, self.folder, cables[2])
 
     def _cable(self, name: str) -> Cable:
         return self._exit.enter_context(
@@ -129,8 +127,8 @@ def run(settings: Settings, stage: Stage) -> Result:
     for side in stage.sides:
         side.start()
     jobs = settings.jobs or int(settings.seconds * settings.rate * 2)
-    stage.producers.start(jobs, settings.rate, settings.slow)
-    planned = islice(script(settings.seed), settings.faults)
+    stage.producers.start(jobs, settings.rate)
+    planned = islice(script(settings.mix.seed), settings.faults)
     storm = Storm(stage.server, stage.sides, stage.gate, planned, gap=settings.gap)
     try:
         _Watch(settings, stage, storm).through()
@@ -258,8 +256,8 @@ def _evidence(
     left: Sequence[str],
 ) -> Evidence:
     numbers = stage.producers.enqueued()
-    seed, slow = settings.seed, settings.slow
-    specs = {job_id(seed, number): spec(seed, number, slow) for number in numbers}
+    mix = settings.mix
+    specs = {mix.job_id(number): mix.spec(number) for number in numbers}
     return Evidence(
         specs=specs,
         fates=_fates(client, specs),
@@ -278,11 +276,12 @@ def _fates(client: Any, ids: Iterable[str]) -> dict[str, Fate]:
         some = every[start : start + _SLICE]
         pipeline = client.pipeline(transaction=False)
         for one in some:
-            pipeline.hmget(keys.job(one), "status", "result")
-        for one, (status, result) in zip(some, pipeline.execute(), strict=True):
+            pipeline.hmget(keys.job(one), "status", "result", "execution_id")
+        for one, (status, result, execution) in zip(some, pipeline.execute(), strict=True):
             state = State(status.decode()) if status else None
             error = _error(client, one) if state is State.FAILED else ""
-            fates[one] = Fate(state, pickle.loads(result) if result else None, error)
+            value = pickle.loads(result) if result else None
+            fates[one] = Fate(state, value, error, (execution or b"").decode())
     return fates
 
 

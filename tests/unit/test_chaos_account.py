@@ -54,11 +54,21 @@ def test_a_job_that_ran_once_and_finished_is_fine() -> None:
         (Fate(State.STARTED), Wrong.STUCK),
         (Fate(State.FAILED, error="boom"), Wrong.WRONGLY_FAILED),
         (Fate(State.CANCELED), Wrong.WRONGLY_FAILED),
-        (Fate(State.FINISHED, result=6), Wrong.WRONG_RESULT),
+        (Fate(State.FINISHED, result="6 by e1"), Wrong.WRONG_RESULT),
     ],
 )
 def test_a_job_that_did_not_finish_as_it_should_is_told(fate: Fate, wrong: Wrong) -> None:
     assert wrongs(account(fate)) == [wrong]
+
+
+def test_a_result_must_be_that_of_the_run_that_had_the_job_last() -> None:
+    spec, runs = replace(SPEC, kind=Kind.LINGER), (run("e1", 10), run("e2", 12))
+    stopped = [hit(Fault.STOP_MACHINE, "e1")]
+
+    last = Fate(State.FINISHED, result="5 by e2", execution="e2")
+    assert wrongs(account(last, runs, stopped, spec)) == []
+    late = replace(last, result="5 by e1")
+    assert wrongs(account(late, runs, stopped, spec)) == [Wrong.WRONG_RESULT]
 
 
 def test_a_job_that_can_only_fail_and_finished_is_told() -> None:
