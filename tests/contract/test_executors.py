@@ -387,6 +387,20 @@ def test_a_forker_that_was_killed_is_replaced_before_the_next_job(fork: ForkExec
     assert outcome_of(fork, run_of("nothing")) == Returned(None)
 
 
+def test_nothing_is_asked_of_a_forker_that_was_replaced(fork: ForkExecutor) -> None:
+    """It had the process of the job before, whose end was not seen yet."""
+    low = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+    before = _children()
+    outcome_of(fork, run_of("nothing"))
+    (forker,) = set(_children().split()) - set(before.split())
+    os.kill(int(forker), signal.SIGKILL)
+    wait_until(lambda: not is_running(int(forker)))
+    for file in low:  # so that the next one's pipes have other numbers
+        os.close(file)
+
+    assert outcome_of(fork, run_of("nothing")) == Returned(None)
+
+
 def _open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 

@@ -14,6 +14,7 @@ import pytest
 from tests.support.faults import Life, Started, is_running
 from tests.support.proxy import Fault, Rule
 from tests.support.waiting import wait_until
+from workhorse.store import jobs
 
 ISOLATIONS = ("inline", "fork")
 LEASE = 0.5
@@ -266,6 +267,23 @@ def test_fault_09_a_machine_that_vanishes_keeps_no_job(life: Life, point: str) -
     assert life.begun()["job"] == began + 1
     assert life.client.hgetall(life.keys.job("job")) == as_it_ended
     assert life.starts("job") == (0 if point == "idle" else 1)
+    life.assert_clean()
+
+
+@both_isolations
+def test_fault_09_a_worker_begins_no_job_that_it_held_for_longer_than_its_lease(
+    life: Life, isolation: str
+) -> None:
+    """It was stopped, or its claim's answer took too long: by then another may have run it."""
+    life.enqueue("work", "job")
+    nothing = jobs.claimed_before(life.keys, worker="w", token="0" * 24)
+    life.store.run(nothing)  # so that the server knows the script
+    late = life.proxy.add(Rule(Fault.DELAY, name="claim", seconds=3 * LEASE))
+    life.start(isolation=isolation, lease=LEASE)
+    life.wait_for("job", state="finished")
+    assert late.hits
+    wait_until(lambda: life.leases() == 0)
+    assert life.begun() == {"job": 1}
     life.assert_clean()
 
 

@@ -82,7 +82,7 @@ class Loop:
         self._size = 1
         self._log = JobLog(describe=options.describe_jobs)
         self._ended: list[tuple[int, jobs.Settlement]] = []
-        self._first_ended_at = 0.0
+        self._first_ended_at = self._asked_at = 0.0
         self._idle_since = time.monotonic()
         self.jobs_run = 0
 
@@ -129,6 +129,7 @@ class Loop:
         if (left := self._jobs_left()) is not None:
             count = min(count, left)
         self._ledger.ask(token)
+        self._asked_at = time.monotonic()
         options = self._options
         claim_call = jobs.claim(
             options.keys,
@@ -202,7 +203,7 @@ class Loop:
         batch = Batch(deque(enumerate(claimed[:held])), {})
         slowest = 0.0
         while batch.waiting or batch.running:
-            if batch.waiting and self._shutdown.requested:
+            if batch.waiting and (self._shutdown.requested or self._overslept()):
                 self._take_back(batch)
             while batch.waiting and self._executor.free_slots:
                 self._begin(batch, *batch.waiting.popleft())
@@ -215,6 +216,10 @@ class Loop:
         seconds = time.monotonic() - began
         ran = self.jobs_run - before
         self._size = next_batch(self._size, jobs=ran, seconds=seconds, slowest=slowest)
+
+    def _overslept(self) -> bool:
+        """Return whether what was claimed may be another's by now: we were stopped, or starved."""
+        return time.monotonic() - self._asked_at > self._options.lease
 
     def _begin(self, batch: Batch, number: int, job: Claimed) -> None:
         now = time.monotonic()

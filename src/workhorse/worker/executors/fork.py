@@ -66,7 +66,7 @@ class ForkExecutor:
             except ForkerGoneError:
                 if self._forker:
                     self._forker.close()
-                self._forker = None
+                self._forker = self._leaving = None  # which ended with it
                 if not left:
                     raise
         if self._child:

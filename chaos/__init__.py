@@ -1,0 +1,1 @@
+"""Jobs by the hundred thousand while a seeded script breaks things. Run it by `make chaos`."""
