@@ -21,12 +21,11 @@ from redis.retry import Retry as ClientRetry
 from tests.fault.conftest import NewLife
 from tests.fault.sweeps import ATTEMPTS, begin, problems_of_end, sweep, with_log
 from tests.support import servers
-from tests.support.faults import FULL, Life, Nursery, Started
+from tests.support.faults import FULL, Life, Nursery, Started, load_scripts
 from tests.support.proxy import Fault, Rule
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
 from workhorse import Queue
-from workhorse.store import scripts
 from workhorse.store.server import server_binary
 
 ISOLATIONS = ("inline", "fork")
@@ -114,8 +113,7 @@ def test_fault_21_a_server_killed_under_a_job_loses_and_repeats_nothing(
     life = own_life
     supervisor = life.start(isolation=isolation)
     workers = idle(life, supervisor)
-    for name in scripts.names():  # so that none of them is sent twice
-        life.client.script_load(scripts.load(name).source)
+    load_scripts(life.client)
     if at != "run":
         life.proxy.add(
             Rule(
@@ -172,6 +170,17 @@ def test_fault_23_24_a_server_without_its_data_gets_its_workers_back_and_no_dead
     assert "end job" not in life.lines
     assert life.client.sismember(life.keys.workers(), life.keys.worker("worker"))
     assert len(workers) == len(supervisor.workers) == 1
+    life.assert_clean()
+
+
+def test_fault_23_24_a_worker_that_idles_over_a_wipe_is_seen_again(life: Life) -> None:
+    supervisor = life.start(name="worker", lease=2)
+    idle(life, supervisor)
+    worker = life.keys.worker("worker")
+    wait_until(lambda: life.client.exists(worker))
+    life.client.flushall()
+    wait_until(lambda: life.client.exists(worker))
+    assert life.client.sismember(life.keys.workers(), worker)
     life.assert_clean()
 
 
@@ -252,15 +261,19 @@ def again_and_again(what: Callable[[], object]) -> Iterator[None]:
 def test_fault_29_34_a_server_that_forgets_scripts_or_cuts_connections_all_the_time(
     life: Life, isolation: str, trouble: str
 ) -> None:
+    jobs = [f"job{number}" for number in range(40)]
+    late = jobs[20:]  # so that workers are met at rest, too
+
     def bother() -> None:
         with life.client.client() as client:
             if trouble == "script_flush":
                 client.script_flush()
             else:
                 client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        if late and life.begun().total() >= 20:
+            life.enqueue("work", late.pop())
 
-    jobs = [f"job{number}" for number in range(40)]
-    for number, job in enumerate(jobs):
+    for number, job in enumerate(jobs[:20]):
         life.enqueue("linger" if number % 10 == 0 else "work", job, *([0.05][: number % 10 == 0]))
     life.start(2, isolation=isolation)
     with again_and_again(bother):
