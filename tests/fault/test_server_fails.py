@@ -174,10 +174,13 @@ def test_fault_23_24_a_server_without_its_data_gets_its_workers_back_and_no_dead
 
 
 def test_fault_23_24_a_worker_that_idles_over_a_wipe_is_seen_again(life: Life) -> None:
-    supervisor = life.start(name="worker", lease=2)
+    supervisor = life.start(name="worker", lease=1)
     idle(life, supervisor)
     worker = life.keys.worker("worker")
-    wait_until(lambda: life.client.exists(worker))
+    shown_by_supervisor = life.proxy.add(
+        Rule(Fault.DELAY, name="register", where=life.is_supervisor)
+    )
+    shown_by_supervisor.wait()
     life.client.flushall()
     wait_until(lambda: life.client.exists(worker))
     assert life.client.sismember(life.keys.workers(), worker)

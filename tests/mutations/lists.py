@@ -38,6 +38,9 @@ class Mutation:
     quick: bool = False
     """Whether its tests fail within seconds, and always: one that `make check` may draw."""
 
+    any_test: bool = False
+    """Whether it is enough that one of its tests fails."""
+
     @property
     def is_control(self) -> bool:
         """Whether nothing is changed, so that its tests must pass."""

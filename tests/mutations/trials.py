@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -29,6 +29,8 @@ class Said(StrEnum):
     """What became of a mutation."""
 
     CAUGHT = "caught"
+    EQUIVALENT = "equivalent"
+    """Missed, and rightly so."""
     PASSED = "passed"
     """So should tests where nothing was changed."""
     MISSED = "MISSED"
@@ -51,7 +53,14 @@ class Report:
     @property
     def is_good(self) -> bool:
         """Whether the tests are worth what they should be."""
-        return self.said in (Said.CAUGHT, Said.PASSED)
+        return self.said in (Said.CAUGHT, Said.PASSED, Said.EQUIVALENT)
+
+    def as_equivalent(self, why: str) -> Report:
+        """Return the report where nobody should see the change."""
+        caught = f"caught, although {why}"
+        if self.said is not Said.MISSED:
+            return replace(self, said=Said.BROKEN, reasons=(caught, *self.reasons))
+        return replace(self, said=Said.EQUIVALENT, reasons=(why,))
 
 
 def cores() -> int:
@@ -111,17 +120,20 @@ def judge(mutation: Mutation, code: int, output: str) -> tuple[Said, tuple[str, 
     >>> judge(mutation, 1, "FAILED t.py::test_a[x] - oh\\nFAILED t.py::test_b[2] - no")
     (<Said.MISSED: 'MISSED'>, ('passed: t.py::test_b[1]',))
     """
+    if mutation.any_test and code == FAILED:
+        return Said.CAUGHT, _failures(output)
     if code not in (PASSED, FAILED) or re.search("^ERROR ", output, re.MULTILINE):
         return Said.BROKEN, tuple(output.splitlines()[-15:])
     if mutation.is_control:
         return (Said.PASSED if code == PASSED else Said.BROKEN), tuple(output.splitlines()[-15:])
-    failures = re.findall(r"^FAILED (\S+)(?: - (.*))?$", output, re.MULTILINE)
-    failed = {test for test, _ in failures}
+    failed = set(re.findall(r"^FAILED (\S+)", output, re.MULTILINE))
     failed |= {test.partition("[")[0] for test in failed}
     passed = tuple(f"passed: {test}" for test in mutation.tests if test not in failed)
-    if passed:
-        return Said.MISSED, passed
-    return Said.CAUGHT, tuple(f"{test.partition('::')[2]}: {why}" for test, why in failures)
+    return (Said.MISSED, passed) if passed else (Said.CAUGHT, _failures(output))
+
+
+def _failures(output: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"^(?:FAILED|ERROR) [^:]*::(.*)$", output, re.MULTILINE))
 
 
 def make_copy(mutation: Mutation, folder: Path) -> None:
