@@ -247,7 +247,7 @@ def again_and_again(what: Callable[[], object]) -> Iterator[None]:
     over = threading.Event()
 
     def repeat() -> None:
-        while not over.wait(0.02):
+        while not over.wait(0.05):
             what()
 
     thread = threading.Thread(target=repeat)
@@ -265,7 +265,7 @@ def test_fault_29_34_a_server_that_forgets_scripts_or_cuts_connections_all_the_t
     life: Life, isolation: str, trouble: str
 ) -> None:
     jobs = [f"job{number}" for number in range(40)]
-    late = jobs[20:]  # so that workers are met at rest, too
+    late = jobs[30:]  # so that workers are met at rest, too
 
     def bother() -> None:
         with life.client.client() as client:
@@ -273,10 +273,10 @@ def test_fault_29_34_a_server_that_forgets_scripts_or_cuts_connections_all_the_t
                 client.script_flush()
             else:
                 client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        if late and life.begun().total() >= 20:
+        if late and life.begun().total() >= 30:
             life.enqueue("work", late.pop())
 
-    for number, job in enumerate(jobs[:20]):
+    for number, job in enumerate(jobs[:30]):
         life.enqueue("linger" if number % 10 == 0 else "work", job, *([0.05][: number % 10 == 0]))
     life.start(2, isolation=isolation)
     with again_and_again(bother):

@@ -125,7 +125,8 @@ def judge(mutation: Mutation, code: int, output: str) -> tuple[Said, tuple[str, 
     if code not in (PASSED, FAILED) or re.search("^ERROR ", output, re.MULTILINE):
         return Said.BROKEN, tuple(output.splitlines()[-15:])
     if mutation.is_control:
-        return (Said.PASSED if code == PASSED else Said.BROKEN), tuple(output.splitlines()[-15:])
+        tail = tuple(output.splitlines()[-15:])
+        return (Said.PASSED, ()) if code == PASSED else (Said.BROKEN, tail)
     failed = set(re.findall(r"^FAILED (\S+)", output, re.MULTILINE))
     failed |= {test.partition("[")[0] for test in failed}
     passed = tuple(f"passed: {test}" for test in mutation.tests if test not in failed)
