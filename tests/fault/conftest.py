@@ -9,10 +9,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import redis
 
 from tests.fault.troubles import Restartable
 from tests.support import fleet as fleets
-from tests.support.faults import Life, Nursery
+from tests.support.faults import Life, Nursery, load_scripts
 from tests.support.fleet import Fleet
 
 NewLife = Callable[[], Life]
@@ -26,8 +27,14 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture
 def new_life(server_socket: Path, nursery: Nursery) -> Iterator[NewLife]:
-    """Makes lives beside each other on one server; each ends by its `with`, or with the test."""
+    """Makes lives beside each other on one server; each ends by its `with`, or with the test.
+
+    The server knows all scripts: a first call that it asks for again in full is no call yet,
+    and what a test loses then would be nothing.
+    """
     numbers = count(1)
+    with redis.Redis(unix_socket_path=str(server_socket)) as client:
+        load_scripts(client)
     with ExitStack() as stack:
         del stack
         yield lambda: Life(server_socket, nursery, f"life{next(numbers)}")

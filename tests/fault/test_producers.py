@@ -20,8 +20,8 @@ import valkey
 from redis.backoff import NoBackoff
 from redis.retry import Retry as ClientRetry
 
-from tests.fault.troubles import Restartable, fill, teach_scripts
-from tests.support.faults import Life
+from tests.fault.troubles import Restartable, fill
+from tests.support.faults import Life, load_scripts
 from tests.support.proxy import Fault, Rule
 from workhorse import EnqueueRefusedError, EnqueueUnknownError, Job, Queue, WorkhorseError, job
 from workhorse.api import connection
@@ -74,7 +74,7 @@ def test_fault_13_an_enqueue_whose_fate_is_unknown_names_its_job_and_may_be_sent
     loss: Fault,
     job_id: str | None,
 ) -> None:
-    teach_scripts(life)
+    load_scripts(life.client)
     life.proxy.add(Rule(loss, name="enqueue"))
     queue = open_queue(make(life.proxy.socket))
     with pytest.raises(EnqueueUnknownError) as raised:
@@ -99,7 +99,7 @@ def test_fault_13_an_enqueue_whose_fate_is_unknown_names_its_job_and_may_be_sent
 def test_fault_13_a_job_that_has_run_meanwhile_is_left_alone(
     life: Life, open_queue: Callable[[Any], Queue], result_ttl: int, job_id: str | None
 ) -> None:
-    teach_scripts(life)
+    load_scripts(life.client)
     life.proxy.add(Rule(Fault.LOSE_REPLY, name="enqueue"))
     queue = open_queue(by_redis_py(life.proxy.socket))
     with pytest.raises(EnqueueUnknownError) as raised:
@@ -127,7 +127,7 @@ def test_fault_13_so_it_is_after_all_that_the_client_library_sent_again_was_lost
 def test_fault_13_many_jobs_of_which_some_are_unknown(
     life: Life, open_queue: Callable[[Any], Queue], loss: Fault
 ) -> None:
-    teach_scripts(life)
+    load_scripts(life.client)
     queue = open_queue(by_redis_py(life.proxy.socket))
     lost = life.proxy.add(Rule(loss, name="enqueue", nth=6))  # after a round trip of a thousand
     calls = [queue.prepare_data("tests.fault.jobs.work", (n,)) for n in range(1300)]

@@ -20,9 +20,8 @@ from tests.fault.troubles import (
     fill,
     idle,
     is_busy,
-    teach_scripts,
 )
-from tests.support.faults import FULL, Life
+from tests.support.faults import FULL, Life, load_scripts
 from tests.support.proxy import Fault, Rule
 from tests.support.waiting import wait_until
 
@@ -63,7 +62,7 @@ def test_fault_21_a_server_killed_under_a_job_loses_and_repeats_nothing(
     life = own_life
     supervisor = life.start(isolation=isolation)
     workers = idle(life, supervisor)
-    teach_scripts(life)
+    load_scripts(life.client)
     if at != "run":
         life.proxy.add(
             Rule(
@@ -120,6 +119,20 @@ def test_fault_23_24_a_server_without_its_data_gets_its_workers_back_and_no_dead
     assert "end job" not in life.lines
     assert life.client.sismember(life.keys.workers(), life.keys.worker("worker"))
     assert len(workers) == len(supervisor.workers) == 1
+    life.assert_clean()
+
+
+def test_fault_23_24_a_worker_that_idles_over_a_wipe_is_seen_again(life: Life) -> None:
+    supervisor = life.start(name="worker", lease=1)
+    idle(life, supervisor)
+    worker = life.keys.worker("worker")
+    shown_by_supervisor = life.proxy.add(
+        Rule(Fault.DELAY, name="register", where=life.is_supervisor)
+    )
+    shown_by_supervisor.wait()
+    life.client.flushall()
+    wait_until(lambda: life.client.exists(worker))
+    assert life.client.sismember(life.keys.workers(), worker)
     life.assert_clean()
 
 
@@ -182,15 +195,19 @@ def test_fault_28_29_what_passes_is_waited_out_at_every_call(new_life: NewLife) 
 def test_fault_29_34_a_server_that_forgets_scripts_or_cuts_connections_all_the_time(
     life: Life, isolation: str, trouble: str
 ) -> None:
+    jobs = [f"job{number}" for number in range(40)]
+    late = jobs[30:]  # so that workers are met at rest, too
+
     def bother() -> None:
         with life.client.client() as client:
             if trouble == "script_flush":
                 client.script_flush()
             else:
                 client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        if late and life.begun().total() >= 30:
+            life.enqueue("work", late.pop())
 
-    jobs = [f"job{number}" for number in range(40)]
-    for number, job in enumerate(jobs):
+    for number, job in enumerate(jobs[:30]):
         life.enqueue("linger" if number % 10 == 0 else "work", job, *([0.05][: number % 10 == 0]))
     life.start(2, isolation=isolation)
     with again_and_again(bother):

@@ -16,7 +16,6 @@ from tests.support import servers
 from tests.support.faults import Life, Started
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
-from workhorse.store import scripts
 from workhorse.store.server import server_binary
 
 KEEPING = ("--appendonly", "yes", "--appendfsync", "always")
@@ -49,12 +48,6 @@ def idle(life: Life, supervisor: Started, processes: int = 1) -> list[int]:
     wait_until(lambda: len(supervisor.workers) == processes)
     wait_until(lambda: life.client.info("clients")["blocked_clients"] >= processes)
     return supervisor.workers
-
-
-def teach_scripts(life: Life) -> None:
-    """Have the server know every script, so that none is sent twice."""
-    for name in scripts.names():
-        life.client.script_load(scripts.load(name).source)
 
 
 @contextmanager

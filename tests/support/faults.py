@@ -33,7 +33,7 @@ from tests.support.proxy import Proxy, Seen
 from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
 from workhorse.core.states import ENDED, State
-from workhorse.store import jobs, results, views
+from workhorse.store import jobs, results, scripts, views
 from workhorse.store.connections import connect, separate
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
@@ -287,6 +287,12 @@ def _stat(pid: int) -> list[str]:
 
 
 # Lives
+
+
+def load_scripts(client: Any) -> None:
+    """Have the server know every script, so that no call is sent twice for that."""
+    for name in scripts.names():
+        client.script_load(scripts.load(name).source)
 
 
 @dataclass
