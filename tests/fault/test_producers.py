@@ -25,6 +25,7 @@ from tests.support.faults import Life
 from tests.support.proxy import Fault, Rule
 from workhorse import EnqueueRefusedError, EnqueueUnknownError, Job, Queue, WorkhorseError, job
 from workhorse.api import connection
+from workhorse.store import drivers
 
 LOSSES = (Fault.LOSE_REQUEST, Fault.LOSE_REPLY, Fault.CUT_REPLY)
 
@@ -144,7 +145,7 @@ def test_fault_13_many_jobs_of_which_some_are_unknown(
 def test_fault_13_a_client_of_our_making_sends_again_by_itself_for_some_seconds(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert connection.RESEND_FOR == 5
+    assert drivers.RESEND_FOR == 5
     monkeypatch.setattr(connection, "RESEND_FOR", 1.5)
     queue = Queue("q", life.proxy.url)
     lost = life.proxy.add(Rule(Fault.LOSE_REPLY, name="enqueue", times=3))

@@ -17,6 +17,7 @@ from workhorse.core.errors import ConnectionChoiceError
 from workhorse.core.settings import KEY_PREFIX
 from workhorse.store.connections import choose_url, connect, redacted
 from workhorse.store.drivers import RESEND_FOR, Client, Store
+from workhorse.store.fitness import CLUSTER
 from workhorse.wire.keys import Keys
 
 LOG = logging.getLogger("workhorse")
@@ -81,6 +82,8 @@ def _checked(connection: object) -> Client:
         raise ConnectionChoiceError(
             f"connection={connection!r}: give a client such as redis.Redis(), a URL, or None"
         )
+    if any("Cluster" in kind.__name__ for kind in type(connection).__mro__):
+        raise ConnectionChoiceError(f"connection={connection!r}: {CLUSTER}")
     if inspect.iscoroutinefunction(send):
         raise ConnectionChoiceError(
             f"connection={connection!r}: a client for asyncio can't be used here; "
