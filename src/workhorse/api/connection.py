@@ -82,7 +82,7 @@ def _checked(connection: object) -> Client:
         raise ConnectionChoiceError(
             f"connection={connection!r}: give a client such as redis.Redis(), a URL, or None"
         )
-    if any("Cluster" in kind.__name__ for kind in type(connection).__mro__):
+    if {"RedisCluster", "ValkeyCluster"} & {kind.__name__ for kind in type(connection).__mro__}:
         raise ConnectionChoiceError(f"connection={connection!r}: {CLUSTER}")
     if inspect.iscoroutinefunction(send):
         raise ConnectionChoiceError(
