@@ -82,8 +82,14 @@ def _checked(connection: object) -> Client:
         raise ConnectionChoiceError(
             f"connection={connection!r}: give a client such as redis.Redis(), a URL, or None"
         )
-    if {"RedisCluster", "ValkeyCluster"} & {kind.__name__ for kind in type(connection).__mro__}:
+    kinds = {kind.__name__ for kind in type(connection).__mro__}
+    if kinds & {"RedisCluster", "ValkeyCluster"}:
         raise ConnectionChoiceError(f"connection={connection!r}: {CLUSTER}")
+    if "Pipeline" in kinds:
+        raise ConnectionChoiceError(
+            f"connection={connection!r}: a pipeline does not answer before it is executed; give "
+            "its client. What is enqueued can't be a part of your transaction yet"
+        )
     if inspect.iscoroutinefunction(send):
         raise ConnectionChoiceError(
             f"connection={connection!r}: a client for asyncio can't be used here; "
