@@ -9,7 +9,7 @@ import random
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -130,31 +130,28 @@ def test_a_job_that_ended_while_the_server_was_out_of_reach_is_settled_when_it_i
 def test_fault_35_a_server_without_a_free_connection_is_waited_for(
     own_server: Restartable, own_life: Life, environment_of_its_own: pytest.MonkeyPatch
 ) -> None:
-    own_server.start("--maxclients", "12")
+    own_server.start()
     life = own_life
     environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
     supervisor = life.start(4)
     workers = idle(life, supervisor, 4)
-    with ExitStack() as crowd, redis.Redis(unix_socket_path=str(own_server.socket)) as client:
-        crowded = threading.Event()
-
-        def crowd_in() -> None:
-            with suppress(redis.ConnectionError):
-                while True:
-                    one = redis.Redis(unix_socket_path=str(own_server.socket))
-                    crowd.callback(one.close)
-                    one.set_retry(redis.retry.Retry(redis.backoff.NoBackoff(), 0))
-                    one.ping()
-            crowded.set()
-
-        cut_all(life)
-        crowd_in()
-        assert crowded.is_set()
-        with pytest.raises(EnqueueRefusedError, match="too many connections"):
-            Queue("q", client).enqueue("tests.fault.jobs.work", "x", job_id="refused")
-        wait_until(lambda: "max number of clients" in supervisor.log)
-    life.enqueue("work", "job")
-    life.wait_for("job", state="finished")
+    go = life.folder / "go"
+    life.enqueue("wait_for", "running", str(go))
+    wait_until(lambda: life.begun()["running"])
+    life.client.config_set("maxclients", 1)  # which is this one
+    cut_all(life)
+    go.touch()
+    with (
+        redis.Redis(unix_socket_path=str(own_server.socket)) as client,
+        pytest.raises(EnqueueRefusedError, match="too many connections"),
+    ):
+        Queue("q", client).enqueue("tests.fault.jobs.work", "x", job_id="refused")
+    wait_until(lambda: supervisor.log.count("does not answer") >= 5)
+    life.client.config_set("maxclients", 100)
+    life.enqueue("work", "next")
+    life.wait_for("running", "next", state="finished")
+    wait_until(lambda: life.leases() == 0)
+    assert life.begun() == {"running": 1, "next": 1}
     assert supervisor.workers == workers
     life.assert_clean()
 
