@@ -76,6 +76,10 @@ def sent(error: EnqueueRefusedError | EnqueueUnknownError) -> bool:
     return False
 
 
+def no_leases(life: Life, queue: str) -> bool:
+    return not life.client.zcard(life.keys.lease(queue))
+
+
 def in_sync(life: Life) -> None:
     """Return when the replica has all that this client's connection has done."""
     assert life.client.wait(1, 5000) == 1
@@ -178,18 +182,18 @@ def test_fault_28_a_connection_to_what_is_no_primary_any_more_is_left(
         redis.Redis(unix_socket_path=str(life.proxy.socket), retry=NEVER) as moving,
     ):
         producers = Queue("q", connection=asking), Queue("r", connection=moving)
-        for queue in producers:
-            enqueue_on(queue, life, f"before-{queue.name}")
+        for producer in producers:
+            enqueue_on(producer, life, f"before-{producer.name}")
         in_sync(life)
         pair.fail_over()
         life.proxy.lead_to(pair.servers[pair.primary()].socket)
         go.touch()
-        for queue in producers:
-            enqueue_on(queue, life, f"after-{queue.name}")
+        for producer in producers:
+            enqueue_on(producer, life, f"after-{producer.name}")
     jobs = [f"{when}-{queue}" for when in ("long", "before", "after") for queue in "qr"]
     life.wait_for(*jobs, state="finished", within=20)
     for queue in "qr":
-        wait_until(lambda q=queue: not life.client.zcard(life.keys.lease(q)))
+        wait_until(partial(no_leases, life, queue))
     assert life.begun() == dict.fromkeys(jobs, 1)
     assert workers == (by_sentinel.workers, by_address.workers)
     assert by_address.stop() == by_sentinel.stop() == 0

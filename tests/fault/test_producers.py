@@ -6,16 +6,24 @@ nobody knows; and sending the same again is always safe.
 
 from __future__ import annotations
 
+import asyncio
+import os
 import pickle
 import re
+import signal
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+import redis.asyncio
 import valkey
 from redis.backoff import NoBackoff
 from redis.retry import Retry as ClientRetry
@@ -23,8 +31,19 @@ from redis.retry import Retry as ClientRetry
 from tests.fault.troubles import Restartable, fill
 from tests.support.faults import Life, load_scripts
 from tests.support.proxy import Fault, Rule
-from workhorse import EnqueueRefusedError, EnqueueUnknownError, Job, Queue, WorkhorseError, job
+from workhorse import (
+    ConnectionChoiceError,
+    EnqueueRefusedError,
+    EnqueueUnknownError,
+    Job,
+    Queue,
+    UnsupportedOptionError,
+    WorkhorseError,
+    job,
+)
 from workhorse.api import connection
+from workhorse.store import drivers, views
+from workhorse.store.drivers import AsyncStore
 
 LOSSES = (Fault.LOSE_REQUEST, Fault.LOSE_REPLY, Fault.CUT_REPLY)
 
@@ -144,7 +163,7 @@ def test_fault_13_many_jobs_of_which_some_are_unknown(
 def test_fault_13_a_client_of_our_making_sends_again_by_itself_for_some_seconds(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert connection.RESEND_FOR == 5
+    assert drivers.RESEND_FOR == 5
     monkeypatch.setattr(connection, "RESEND_FOR", 1.5)
     queue = Queue("q", life.proxy.url)
     lost = life.proxy.add(Rule(Fault.LOSE_REPLY, name="enqueue", times=3))
@@ -276,3 +295,156 @@ def test_an_error_that_came_from_another_process_still_names_its_jobs() -> None:
     assert (str(error), error.job_ids) == ("lost", ("a", "b"))
     with pytest.raises(WorkhorseError, match="another process"):
         error.send_again()
+
+
+def test_fault_71_to_enqueue_within_a_transaction_is_refused_and_leaves_both_alone(
+    life: Life, open_queue: Callable[[Any], Queue]
+) -> None:
+    client = by_redis_py(life.server)
+    queue = open_queue(client)
+    call = "tests.fault.jobs.work"
+    pipeline = client.pipeline()
+    pipeline.set("life1:theirs", 1, ex=60)
+    made = Job.create(call, connection=client)
+    ways: list[Callable[[], object]] = [
+        lambda: queue.enqueue(call, pipeline=pipeline),
+        lambda: queue.enqueue_call(call, pipeline=pipeline),
+        lambda: queue.enqueue_many([queue.prepare_data(call)], pipeline=pipeline),
+        lambda: queue.enqueue_job(made, pipeline=pipeline),
+    ]
+    for way in ways:
+        with pytest.raises(UnsupportedOptionError, match="does not have pipeline yet"):
+            way()
+    with pytest.raises(ConnectionChoiceError, match="a part of your transaction"):
+        Queue("q", connection=pipeline)
+    assert queue.job_ids == []
+    assert pipeline.execute() == [True]
+    client.delete("life1:theirs")
+
+
+def enqueue_and_look(queue: Queue, name: str) -> None:
+    """Enqueue, and check that what is answered is about this job."""
+    made = queue.enqueue("tests.fault.jobs.work", name, job_id=name)
+    assert made.id == name
+    found = queue.fetch_job(name)
+    assert found is not None
+    assert (found.id, found.args, found.get_status()) == (name, (name,), "queued")
+
+
+def in_a_fork(work: Callable[[], None]) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(code)
+
+
+def ended_well(*pids: int) -> bool:
+    return all(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 for pid in pids)
+
+
+@any_client
+def test_fault_72_enqueue_from_a_signal_handler_in_the_middle_of_another(
+    life: Life, open_queue: Callable[[Any], Queue], make: Make
+) -> None:
+    queue = open_queue(make(life.server))
+
+    def work() -> None:
+        numbers = count()
+
+        def handle(*_: object) -> None:
+            enqueue_and_look(queue, f"signal{next(numbers)}")
+            signal.setitimer(signal.ITIMER_REAL, 0.003)
+
+        signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.003)
+        for number in range(200):
+            enqueue_and_look(queue, f"main{number}")
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        assert next(numbers) > 10
+
+    assert ended_well(in_a_fork(work))
+    assert len(queue.job_ids) == len(set(queue.job_ids)) > 210
+    assert life.audit() == []
+
+
+def test_fault_72_enqueue_in_the_children_of_a_program_that_forked_after_it_had_begun(
+    life: Life, open_queue: Callable[[Any], Queue]
+) -> None:
+    """As under gunicorn with its application loaded ahead; each child uses it from threads."""
+    queues = [open_queue(by_redis_py(life.server)), Queue("q", f"unix://{life.server}")]
+    for number, queue in enumerate(queues):
+        enqueue_and_look(queue, f"ahead{number}")
+
+    def work() -> None:
+        with ThreadPoolExecutor(4) as pool:
+            names = [f"{os.getpid()}-{number}" for number in range(40)]
+            for number, name in enumerate(names):
+                pool.submit(enqueue_and_look, queues[number % 2], name).add_done_callback(
+                    lambda done: done.exception() and os._exit(2)
+                )
+
+    children = [in_a_fork(work) for _ in range(3)]
+    work()
+    assert ended_well(*children)
+    assert len(set(queues[0].job_ids)) == len(queues[0].job_ids) == 2 + 4 * 40
+    assert life.audit() == []
+    queues[1].connection.close()
+
+
+@any_client
+def test_fault_72_enqueue_from_a_hundred_threads(
+    life: Life, open_queue: Callable[[Any], Queue], make: Make
+) -> None:
+    queue = open_queue(make(life.server))
+    with ThreadPoolExecutor(100) as pool:
+        names = [f"job{number}" for number in range(400)]
+        for _ in pool.map(partial(enqueue_and_look, queue), names):
+            pass
+    assert sorted(queue.job_ids) == sorted(names)
+    assert life.audit() == []
+
+
+def test_fault_72_a_cancelled_task_leaves_its_reply_to_nobody(life: Life) -> None:
+    """For whoever awaits: a connection is not used again after a cancelled command."""
+    names = [f"job{number}" for number in range(40)]
+    for name in names:
+        life.enqueue("work", name, meta=name.encode())
+    life.proxy.add(Rule(Fault.DELAY, seconds=0.004, times=10**6))
+
+    async def work() -> None:
+        pool = redis.asyncio.BlockingConnectionPool(
+            max_connections=3,
+            connection_class=redis.asyncio.UnixDomainSocketConnection,
+            path=str(life.proxy.socket),
+            protocol=2,
+        )
+        client = redis.asyncio.Redis(connection_pool=pool)
+        store = AsyncStore(client)
+
+        async def look(name: str) -> None:
+            several = [views.job_field(life.keys, name, "meta")] * 2
+            assert await store.run(several[0]) == name.encode()
+            assert await store.run_many(several) == [name.encode()] * 2
+
+        tasks = [asyncio.create_task(look(name)) for name in names]
+        for number, task in enumerate(tasks):
+            await asyncio.sleep(0.002)
+            if number % 2:
+                task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(end) for end in ends} <= {type(None), asyncio.CancelledError}
+        assert sum(isinstance(end, asyncio.CancelledError) for end in ends) > 10
+        for name in names:
+            await look(name)
+        await client.aclose()
+        await pool.disconnect()
+
+    asyncio.run(work())

@@ -137,8 +137,8 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
 
 
 def _by_sentinel(ports: list[int], service: str) -> Any:
-    sentinel = Sentinel([("127.0.0.1", port) for port in ports], socket_timeout=1)
-    return sentinel.master_for(service)
+    make: Any = Sentinel  # redis-py does not type it
+    return make([("127.0.0.1", port) for port in ports], socket_timeout=1).master_for(service)
 
 
 def _die_at(event: str, once: str, victims: str) -> None:

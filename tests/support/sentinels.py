@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ class Watched:
         self.wait_for_replica(first)
         assert second in self.servers
 
-    def manager(self) -> Sentinel:
-        return Sentinel([(HOST, port) for port in self.sentinels], socket_timeout=1)
+    def manager(self) -> Any:
+        manager: Any = Sentinel  # redis-py does not type it
+        return manager([(HOST, port) for port in self.sentinels], socket_timeout=1)
 
     def client(self, **options: Any) -> Any:
         """Return a client that asks the Sentinels for the primary."""
@@ -71,7 +73,7 @@ class Watched:
             wait_until(lambda: client.info("replication")["slave0"]["state"] == "online")
         for port in self.sentinels:
             with redis.Redis(HOST, port) as sentinel:
-                wait_until(lambda s=sentinel: _knows_all(s.sentinel_master(SERVICE), primary), 30)
+                wait_until(partial(_knows_all, sentinel, primary), 30)
 
     def fail_over(self) -> None:
         """Have the Sentinels exchange the two; connections to the old primary stay open.
@@ -137,7 +139,8 @@ def watched(binary: Path) -> Iterator[Watched]:
         shutil.rmtree(folder)
 
 
-def _knows_all(told: dict[str, Any], primary: int) -> bool:
+def _knows_all(sentinel: Any, primary: int) -> bool:
+    told = sentinel.sentinel_master(SERVICE)
     return (told["port"], told["num-slaves"], told["num-other-sentinels"], told["flags"]) == (
         primary, 1, 2, "master",
     )  # fmt: skip

@@ -17,6 +17,7 @@ from workhorse.core.errors import ConnectionChoiceError
 from workhorse.core.settings import KEY_PREFIX
 from workhorse.store.connections import choose_url, connect, redacted
 from workhorse.store.drivers import RESEND_FOR, Client, Store
+from workhorse.store.fitness import CLUSTER
 from workhorse.wire.keys import Keys
 
 LOG = logging.getLogger("workhorse")
@@ -80,6 +81,14 @@ def _checked(connection: object) -> Client:
     if not callable(send):
         raise ConnectionChoiceError(
             f"connection={connection!r}: give a client such as redis.Redis(), a URL, or None"
+        )
+    kinds = {kind.__name__ for kind in type(connection).__mro__}
+    if kinds & {"RedisCluster", "ValkeyCluster"}:
+        raise ConnectionChoiceError(f"connection={connection!r}: {CLUSTER}")
+    if "Pipeline" in kinds:
+        raise ConnectionChoiceError(
+            f"connection={connection!r}: a pipeline does not answer before it is executed; give "
+            "its client. What is enqueued can't be a part of your transaction yet"
         )
     if inspect.iscoroutinefunction(send):
         raise ConnectionChoiceError(

@@ -48,3 +48,5 @@ RECONCILE_EVERY = 1.0
 RECONCILE_AFTER = 60.0
 """Seconds for which a job was in no place, and did not change, before it is put back. RQ moves
 jobs in several steps, between which they are nowhere; it waits as long itself."""
+CHECKUP_EVERY = 3600.0
+"""Seconds between two looks at the server's settings."""

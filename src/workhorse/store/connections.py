@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import redis
 import redis.asyncio
-import redis.sentinel as redis_sentinel
+from redis import sentinel as _sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import FullJitterBackoff, NoBackoff
 from redis.retry import Retry
@@ -25,7 +25,7 @@ from redis.retry import Retry
 from workhorse.core.errors import WorkhorseError
 from workhorse.store.server import EmbeddedServer, data_folder
 
-_sentinel: Any = redis_sentinel
+_sentinels: Any = _sentinel
 _redis: Any = redis  # its own annotations of what is called by this name are partial
 
 VARIABLES = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL")  # the first that is set counts
@@ -243,9 +243,10 @@ def separate(client: Any) -> Any:
     settings: dict[str, Any] = {**pool.connection_kwargs, "retry": Retry(NoBackoff(), 0)}
     settings["socket_timeout"] = max(settings.get("socket_timeout") or 0, ANSWER_WITHIN)
     connection_class = pool.connection_class
-    made, pools = cast("tuple[Any, Any]", (type(client), type(pool)))
+    made = cast("Any", type(client))
+    pools = cast("Any", type(pool))
     if made.__module__.partition(".")[0] == "valkey":
-        homes = (_redis.connection, _sentinel)
+        homes = (_redis.connection, _sentinels)
         named = (getattr(home, connection_class.__name__, None) for home in homes)
         connection_class = next(found for found in named if found)
         settings = {name: settings[name] for name in settings if name in _OF_BOTH_LIBRARIES}
@@ -263,19 +264,18 @@ def _sentinel_pool(pool: Any, connection_class: Any, settings: dict[str, Any]) -
     asking = {
         "socket_connect_timeout": ASK_WITHIN,
         "socket_timeout": ASK_WITHIN,
-        **{name: manager.sentinel_kwargs[name] for name in manager.sentinel_kwargs
-           if name in _OF_BOTH_LIBRARIES},
+        **manager.sentinel_kwargs,
         "retry": Retry(NoBackoff(), 0),
-    }  # fmt: skip
+    }
     known = [one.connection_pool.connection_kwargs for one in manager.sentinels]
-    sentinel = _sentinel.Sentinel(
+    asked = _sentinels.Sentinel(
         [(one["host"], one["port"]) for one in known],
         min_other_sentinels=manager.min_other_sentinels,
         sentinel_kwargs=asking,
     )
-    return _sentinel.SentinelConnectionPool(
+    return _sentinels.SentinelConnectionPool(
         pool.service_name,
-        sentinel,
+        asked,
         is_master=pool.is_master,
         check_connection=pool.check_connection,
         connection_class=connection_class,

@@ -17,7 +17,8 @@ _SHORTEST: Final = 0.1
 _LONGEST: Final = 5.0
 _SLICE: Final = 0.25
 REFUSED_FOR: Final = 30.0
-"""Seconds until what the server refused is tried again: somebody must change something first."""
+"""Seconds until what the server refused is tried again: somebody must change something first.
+A login is tried sooner at first."""
 
 
 def backoff(attempt: int) -> float:
@@ -34,9 +35,11 @@ def can_wait(error: ServerError) -> bool:
 def tell(error: ServerError, attempt: int) -> float:
     """Log why a call failed, not each time; return the seconds until it should be tried again."""
     if not is_passing(error):
-        say("refuse", f"the server refuses, trying again in {REFUSED_FOR:g} seconds: {error}",
+        # A password that is being changed is right again soon, or for long not.
+        seconds = min(REFUSED_FOR, 2.0**attempt) if is_refused_login(error) else REFUSED_FOR
+        say("refuse", f"the server refuses, trying again in {seconds:g} seconds: {error}",
             level=logging.ERROR, error=str(error))  # fmt: skip
-        return REFUSED_FOR
+        return seconds
     if attempt in (0, 5) or attempt % 20 == 0:
         say("disconnect", f"the server does not answer, trying on: {error}",
             level=logging.WARNING, error=str(error))  # fmt: skip

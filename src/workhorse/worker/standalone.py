@@ -17,7 +17,8 @@ from workhorse.core.settings import REGISTER_EVERY
 from workhorse.store import jobs
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
-from workhorse.store.faults import ServerError, is_passing
+from workhorse.store.faults import ServerError
+from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
 from workhorse.worker.commands import Commands
 from workhorse.worker.duties.duty import Timetable
@@ -28,7 +29,7 @@ from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.logs import say
 from workhorse.worker.loop import Loop
 from workhorse.worker.options import WorkerOptions
-from workhorse.worker.patience import backoff, tell
+from workhorse.worker.patience import backoff, can_wait, tell
 from workhorse.worker.presence import Member, Presence
 from workhorse.worker.process import executor_for
 
@@ -75,7 +76,7 @@ class Upkeep:
                     say(duty.name, line, level=logging.WARNING)
         except ServerError as error:
             # Where it is away, the loop tells so.
-            self._not_before = now + (backoff(0) if is_passing(error) else tell(error, 0))
+            self._not_before = now + (backoff(0) if can_wait(error) else tell(error, 0))
 
     def _obey(self) -> None:
         for command in self._commands.heard([self._member.name]):
@@ -117,10 +118,12 @@ class Upkeep:
 def work(options: WorkerOptions, shutdown: Shutdown) -> int:
     """Work in this process until told to stop, or in a burst until the queues are empty.
 
-    Returns how many jobs ended. Takes SIGTERM and SIGINT as *shutdown* requests where it runs
+    Returns how many jobs ended; raises ConnectionChoiceError for a server that can't be used.
+    Takes SIGTERM and SIGINT as *shutdown* requests where it runs
     in the main thread.
     """
     store = Store(options.connect())
+    refuse_unfit(store)
     ledger = Ledger()
     inline = options.isolation == "inline"
     executor = executor_for(options, ledger)

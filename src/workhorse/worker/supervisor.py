@@ -17,12 +17,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+from workhorse.core.errors import ConnectionChoiceError
 from workhorse.core.outcomes import Crashed
 from workhorse.core.settings import BATCH_SECONDS, REGISTER_EVERY
 from workhorse.store import jobs
 from workhorse.store.calls import Call, as_it_is, command
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_refused_login
+from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
 from workhorse.worker.commands import Commands
 from workhorse.worker.duties.duty import Duty, Timetable
@@ -93,7 +95,8 @@ class Supervisor:
         self._outbox = Outbox(self._store)
         try:
             self._look_at_server()
-        except ServerError as error:
+            refuse_unfit(self._store)
+        except (ServerError, ConnectionChoiceError) as error:
             say("refuse", f"the server does not let us in: {error}", level=logging.ERROR,
                 error=str(error))  # fmt: skip
             return 1

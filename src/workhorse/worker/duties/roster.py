@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workhorse.core.settings import RECOVER_EVERY
 from workhorse.store.drivers import Store
+from workhorse.worker.duties.checkup import Checkup
 from workhorse.worker.duties.duty import Duty
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.reconcile import Reconcile
@@ -15,6 +16,7 @@ from workhorse.worker.options import WorkerOptions
 def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
     """Return the duties; leases that lapse sooner are looked at sooner."""
     return (
+        Checkup(store),
         Forward(store, options.keys),
         Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
         Sweep(store, options.keys, options.queues),
