@@ -278,6 +278,15 @@ def test_all_pages_are_looked_at(life: Life) -> None:
     assert sorted(life.waiting()) == sorted(ids)
 
 
+def test_jobs_of_many_queues_are_all_looked_at(life: Life) -> None:
+    for number in range(25):
+        life.enqueue(f"j{number}", origin=f"q{number}")
+        life.client.delete(f"rq:queue:q{number}")
+    made = duty(life)
+    assert lines_of(made, 0, 1, 2) == ()
+    assert len(lines_of(made, 62)) == 25
+
+
 def test_jobs_that_only_seemed_lost_are_not_searched_for_one_by_one(life: Life) -> None:
     life.enqueue("old", "older")
     for number in range(100):
