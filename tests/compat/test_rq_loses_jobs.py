@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import pytest
 import redis
@@ -27,9 +28,10 @@ def test_a_job_that_rqs_dead_worker_had_is_run(
     assert rq("die_with_a_job", leased=leased, queues=queues) == signal.SIGKILL
     assert client.llen("rq:queue:default") == 0
     store, keys = Store(client), Keys()
-    for key in ("rq:wip:default", f"rq:executions:{job_id}"):  # its lease lapses
-        for member in client.zrange(key, 0, -1):
-            client.zadd(key, {member: 1})
+    leases: Any = client
+    for key in ("rq:wip:default", f"rq:executions:{job_id}"):
+        for member in leases.zrange(key, 0, -1):
+            leases.zadd(key, {member: 1})  # it lapsed long ago
     Recover(store, keys).run_once(0)
     duty = Reconcile(store, keys)
     for now in (0, RECONCILE_AFTER):

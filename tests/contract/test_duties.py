@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -16,11 +17,14 @@ from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
 from workhorse.wire.records import Claimed, JobRecord
+from workhorse.worker import duties
 from workhorse.worker.duties.duty import Duty, Report, Timetable
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.reconcile import Reconcile
 from workhorse.worker.duties.recover import Recover
+from workhorse.worker.duties.roster import roster
 from workhorse.worker.duties.sweep import Sweep
+from workhorse.worker.options import WorkerOptions
 
 KEYS = Keys()
 DATA = encode_call(Call("tests.support.jobs.nothing", None, (), {}), PickleSerializer())
@@ -94,6 +98,12 @@ def claim(store: Store, count: int, *, lease: float, queue: str = "q") -> list[C
 def settle(store: Store, claimed: list[Claimed], verdict: Verdict, *, ttl: int = 500) -> None:
     settlements = [jobs.settlement(job, verdict, result_ttl=ttl) for job in claimed]
     store.run(jobs.settle(KEYS, settlements, worker="gone", sent_at=time.monotonic()))
+
+
+def test_every_duty_is_on_the_roster(store: Store, client: redis.Redis) -> None:
+    modules = {found.name for found in pkgutil.iter_modules(duties.__path__)}
+    on_it = roster(store, WorkerOptions(connect=lambda: client))
+    assert {duty.name for duty in on_it} == modules - {"duty", "roster"}
 
 
 @pytest.mark.parametrize("duty", [Forward, Recover, Sweep, Reconcile])

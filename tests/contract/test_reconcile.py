@@ -278,16 +278,27 @@ def test_all_pages_are_looked_at(life: Life) -> None:
     assert sorted(life.waiting()) == sorted(ids)
 
 
-def test_jobs_that_only_seemed_lost_are_not_searched_for_one_by_one(life: Life) -> None:
-    life.enqueue("old", "older")
+def test_jobs_of_many_queues_are_all_looked_at(life: Life) -> None:
+    for number in range(25):
+        life.enqueue(f"j{number}", origin=f"q{number}")
+        life.client.delete(f"rq:queue:q{number}")
+    made = duty(life)
+    assert lines_of(made, 0, 1, 2) == ()
+    assert len(lines_of(made, 62)) == 25
+
+
+def test_jobs_that_only_seemed_lost_are_not_searched_for_one_by_one(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "SEARCHED", 10)
+    life.enqueue(*[f"old{number}" for number in range(20)])
     for number in range(100):
         life.enqueue(f"new{number}", at_front=[f"new{number}"])
     made = duty(life)
     made.run_once(0)
     life.client.config_resetstat()
-    assert lines_of(made, 60) == ()
-    assert life.client.info("commandstats")["cmdstat_lpos"]["calls"] <= 2
-    assert lines_of(made, 61, 62) == ()
+    assert lines_of(made, *range(60, 70)) == ()
+    assert life.client.info("commandstats")["cmdstat_lpos"]["calls"] == 1
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.STARTED, State.SCHEDULED], ids=str)

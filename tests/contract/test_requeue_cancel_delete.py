@@ -124,3 +124,11 @@ def test_a_canceled_job_outlives_the_ttl_of_its_waiting(every_life: Life) -> Non
     every_life.enqueue("j", ttl=60)
     every_life.cancel()
     assert every_life.client.ttl("rq:job:j") == -1
+
+
+@pytest.mark.parametrize("act", ["cancel", "delete"])
+def test_a_job_that_rqs_worker_parked_leaves_that_list(every_life: Life, act: str) -> None:
+    every_life.enqueue("j")
+    every_life.client.rpoplpush("rq:queue:q", "rq:queue:q:intermediate")
+    getattr(every_life, act)()
+    assert every_life.waiting("q:intermediate") == []

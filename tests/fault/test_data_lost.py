@@ -12,8 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as some
 
 from tests.support.faults import FULL
+from tests.support.faults import Life as ProcessLife
 from tests.support.lives import Life
+from tests.support.waiting import wait_until
 from workhorse.core.outcomes import Raised, Returned
+from workhorse.core.settings import RECONCILE_AFTER
 from workhorse.core.states import ENDED, State
 from workhorse.core.verdicts import judge
 from workhorse.store import reconcile
@@ -294,3 +297,39 @@ def test_fault_49_no_key_keeps_the_maintainer_from_other_jobs(
     assert life.waiting("fine") == ["good"]
     _, ids = life.store.run(reconcile.job_ids(life.keys, b"0"))
     life.store.run(reconcile.mislaid(life.keys, ids))
+
+
+# Real supervisors
+
+
+def test_a_running_supervisor_lists_a_forgotten_queue_again(life: ProcessLife) -> None:
+    life.enqueue("work", "j", origin="other")  # on which nobody works
+    life.client.srem(life.keys.queues(), life.keys.queue("other"))
+    supervisor = life.start()
+    wait_until(lambda: life.client.sismember(life.keys.queues(), life.keys.queue("other")))
+    wait_until(lambda: "other: has jobs and was not in the list of queues" in supervisor.log)
+    assert supervisor.stop() == 0
+
+
+@pytest.mark.skipif(not FULL, reason="takes a minute: part of the full sweep")
+def test_fault_25_running_supervisors_put_a_lost_job_back_and_run_it(life: ProcessLife) -> None:
+    life.enqueue("work", "j")
+    life.client.delete(life.keys.queue("q"))
+    supervisors = [life.start(), life.start()]
+    life.wait_for("j", within=RECONCILE_AFTER + 20)
+    told = "q: queued job (j) was in no place: put back"
+    assert sum(supervisor.log.count(told) for supervisor in supervisors) == 1
+    assert [supervisor.stop() for supervisor in supervisors] == [0, 0]
+    assert life.begun() == {"j": 1}
+    life.assert_clean()
+
+
+def test_the_workers_of_a_killed_supervisor_leave_the_lists(life: ProcessLife) -> None:
+    names = (life.keys.workers(), life.keys.workers("q"))
+    killed = life.start(processes=2)
+    wait_until(lambda: all(life.client.scard(key) == 2 for key in names))
+    killed.kill_all()
+    for worker in life.client.smembers(names[0]):
+        life.client.delete(worker)  # time passes
+    life.drain()
+    assert [life.client.smembers(key) for key in names] == [set(), set()]

@@ -30,11 +30,12 @@ from tests.support.reference import QUEUES, Reference
 from workhorse.core.outcomes import Crashed, Stopped
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict, judge
-from workhorse.store import jobs
+from workhorse.store import jobs, reconcile
 from workhorse.store.audit import audit
 from workhorse.store.calls import Call, as_it_is
 from workhorse.store.drivers import Store
 from workhorse.store.jobs import Execution, Settled
+from workhorse.store.reconcile import Reconciled
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import Claimed
 
@@ -317,6 +318,38 @@ class Machine(RuleBasedStateMachine):
         for _ in range(times):
             expected = [self.reference.forward(queue) for queue in QUEUES]
             assert self.run(call) == expected
+
+    @precondition(has_jobs)
+    @rule(index=some.integers(0, 3), meanwhile=some.sampled_from(["", "", "cancel", "delete"]))
+    def forget_and_reconcile(self, index: int, meanwhile: str) -> None:
+        """The server forgets where a job is; two maintainers put it back, or find it changed."""
+        live = self.reference.live()
+        if not live:
+            return
+        job_id = live[index % len(live)]
+        self._forget(job_id)
+        seen = self.run(reconcile.mislaid(self.keys, [job_id.encode()])).sightings
+        assert [each.job_id.decode() for each in seen] == [job_id]
+        expected = Reconciled.REFUSED if meanwhile else Reconciled.APPLIED
+        if meanwhile == "cancel":
+            self.cancel(job_id, 1)
+        elif meanwhile == "delete":
+            self.delete(job_id, 1)
+        else:
+            self.reference.put_back(job_id)
+        assert self.run(reconcile.reconcile(self.keys, seen)) == [expected]
+        again = self.run(reconcile.reconcile(self.keys, seen))
+        assert again[0] in {Reconciled.REFUSED, Reconciled.FOUND}
+        for queue in QUEUES:  # due a second ago, as those that a retry schedules
+            self.client.zadd(f"rq:scheduled:{queue}", {job_id: -1}, xx=True, incr=True)
+
+    def _forget(self, job_id: str) -> None:
+        job = self.reference.jobs[job_id]
+        self.client.lrem(f"rq:queue:{job.queue}", 0, job_id)
+        self.client.zrem(f"rq:scheduled:{job.queue}", job_id)
+        if job.execution:
+            self.client.zrem(f"rq:wip:{job.queue}", f"{job_id}:{job.execution}")
+        self.client.delete(f"rq:executions:{job_id}")
 
     # People
 

@@ -226,6 +226,22 @@ class Reference:
             self._push(job_id, at_front=False)
         return len(due)
 
+    def live(self) -> list[str]:
+        """Return the jobs that have not ended, in their order."""
+        return [job_id for job_id, job in self.jobs.items() if job.state not in ENDED]
+
+    def put_back(self, job_id: str) -> None:
+        """Put a job, of which nobody knew where it is, back where its state says."""
+        job = self.jobs[job_id]
+        if job.state is State.QUEUED:
+            self.lists[job.queue].remove(job_id)
+            self._push(job_id, at_front=True)
+        elif job.state is State.SCHEDULED:
+            self.schedule[job_id] = Waiting(due=True, number=self.steps)
+        else:
+            assert job.execution
+            self.leases[job.execution] = Lease(job_id, job.queue, self.steps)
+
     # People
 
     def cancel(self, job_id: str) -> State | None:
