@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def loop_of(
     **options: Any,
 ) -> Loop:
     told = WorkerOptions(
-        connect=lambda: fleets.connect(str(fleet.socket)),
+        connect=partial(fleets.connect, str(fleet.socket)),
         queues=("q",),
         name="looper",
         **{"burst": True, **options},

@@ -143,7 +143,11 @@ def test_each_run_that_failed_keeps_its_traceback_and_its_times(
         "asked by raise": queue.enqueue(tasks.ask_again, 1, "raise"),
         "late": queue.enqueue(tasks.sleep, 30, retry=retry, job_timeout=1),
         "killed": queue.enqueue(
-            tasks.eat_everything, str(fleet.journal), 30, retry=retry, job_timeout=1
+            tasks.eat_everything,
+            str(fleet.journal),
+            30,
+            retry=Retry(1, give_up_on="workhorse.JobTimeoutException"),
+            job_timeout=1,
         ),
         "crashed": queue.enqueue(tasks.segfault, str(fleet.journal), max_starts=2),
         "not repeated": queue.enqueue(tasks.leave, str(fleet.journal), 3, on_lost="fail"),
@@ -156,7 +160,7 @@ def test_each_run_that_failed_keeps_its_traceback_and_its_times(
         "returned": (["RETRIED", "MAX_RETRIES_EXCEEDED"], r"returned Retry\(max=1.*once already"),
         "asked by raise": (["RETRIED", "MAX_RETRIES_EXCEEDED"], r"in ask_again\n.*raise retry"),
         "late": (["RETRIED", "FAILED"], "JobTimeoutException: the job ran for 1 seconds"),
-        "killed": (["RETRIED", "FAILED"], "killed: the job did not end within"),
+        "killed": (["FAILED"], "is in give_up_on.*killed: the job did not end within"),
         "crashed": (["RETRIED", "FAILED"], r"lost 2 times.*SIGSEGV; it had up to \d+ MB"),
         "not repeated": (["FAILED"], "exit code 3.*on_lost is 'fail'"),
     }
@@ -195,28 +199,35 @@ def test_a_run_that_was_ended_by_a_second_signal_keeps_when_it_began(
 # Lost runs
 
 
-@pytest.mark.parametrize(
-    ("worker", "queue", "job", "runs"),
-    [
-        ({}, {}, {}, 3),
-        ({"on_lost": "fail"}, {}, {}, 1),
-        ({"on_lost": "fail"}, {"on_lost": "requeue"}, {}, 3),
-        ({"on_lost": "requeue"}, {"on_lost": "requeue"}, {"on_lost": "fail"}, 1),
-        ({"max_starts": 2}, {}, {}, 2),
-        ({"max_starts": 9}, {"max_starts": 2}, {}, 2),
-        ({"max_starts": 9}, {"max_starts": 9}, {"max_starts": 1}, 1),
-        ({"max_starts": 2}, {"on_lost": "requeue"}, {}, 2),
-    ],
-    ids=repr,
-)
-def test_a_job_says_what_becomes_of_its_lost_runs_or_its_queue_or_its_worker(
-    fleet: Fleet, worker: dict[str, Any], queue: dict[str, Any], job: dict[str, Any], runs: int
+def test_a_job_is_run_until_three_runs_were_lost(fleet: Fleet) -> None:
+    job = queue_of(fleet).enqueue(tasks.leave, str(fleet.journal), 1)
+    fleet.drain()
+    assert fleet.noted == ["left"] * 3
+    job.refresh()
+    assert (job.get_status(), job.starts) == ("failed", 3)
+
+
+def test_a_job_says_what_becomes_of_its_lost_runs_else_its_queue_else_its_worker(
+    fleet: Fleet,
 ) -> None:
-    poison = queue_of(fleet, **queue).enqueue(tasks.leave, str(fleet.journal), 1, **job)
-    fleet.drain(**worker)
-    assert fleet.noted == ["left"] * runs
-    poison.refresh()
-    assert (poison.get_status(), poison.starts) == ("failed", runs)
+    said: list[tuple[dict[str, Any], dict[str, Any], int]] = [
+        ({}, {}, 1),
+        ({}, {"on_lost": "requeue"}, 2),
+        ({"on_lost": "requeue"}, {}, 2),
+        ({"on_lost": "requeue"}, {"on_lost": "fail"}, 1),
+        ({"on_lost": "requeue", "max_starts": 1}, {}, 1),
+        ({"on_lost": "requeue", "max_starts": 1}, {"max_starts": 3}, 3),
+    ]
+    poison = [
+        queue_of(fleet, **by_queue).enqueue(tasks.leave, str(fleet.journal), 1, **by_job)
+        for by_queue, by_job, _ in said
+    ]
+    fleet.drain(on_lost="fail", max_starts=2)
+    for job in poison:
+        job.refresh()
+    assert {job.get_status() for job in poison} == {"failed"}
+    assert [job.starts for job in poison] == [runs for _, _, runs in said]
+    assert len(fleet.noted) == sum(runs for _, _, runs in said)
 
 
 def test_a_worker_in_a_script_says_it_too(client: redis.Redis) -> None:
