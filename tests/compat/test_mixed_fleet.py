@@ -14,10 +14,13 @@ import pytest
 import redis
 
 from tests.compat import jobs
-from tests.compat.sides import RQSide, environment, our_worker, running
+from tests.compat.sides import RQSide, environment, our_worker, running, work_off
 from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
-from workhorse import Job, JobWaitTimeoutError, Queue, Worker
+from workhorse import Job, JobWaitTimeoutError, Queue, Retry, Worker
+from workhorse.store.drivers import Store
+from workhorse.store.jobs import forward
+from workhorse.wire.keys import Keys
 
 pytestmark = pytest.mark.timeout(180)  # the first test may have to install RQ
 
@@ -206,3 +209,43 @@ def test_a_job_that_rq_popped_and_never_started_comes_back(
     with running(our_worker(rq.url, "--quiet")):
         assert job.wait(15) == "finished"
     assert Job.fetch(job.id, client).return_value() == 1
+
+
+@pytest.mark.parametrize("producer", ["ours", "RQ's"])
+@pytest.mark.parametrize("first", ["ours", "RQ's"])
+def test_workers_of_both_kinds_wait_as_the_retry_says_whoever_ran_before(
+    rq: RQSide, client: redis.Redis, tmp_path: Path, producer: str, first: str
+) -> None:
+    """A backoff is written out, so that RQ's workers obey it, too."""
+    counter = str(tmp_path / "counter")
+    if producer == "ours":
+        retry = Retry(3, 100, backoff=2, max_interval=350)
+        job = Queue(connection=client).enqueue(jobs.fail_times, 9, counter, retry=retry)
+    else:
+        told = {"max": 3, "interval": [100, 200, 350]}
+        job = Job.fetch(rq("enqueue", call="fail_times", args=[9, counter], retry=told), client)
+    turns = [lambda: work_off("simple", rq.url), lambda: rq("work")]
+    waited: list[float] = []
+    for turn in range(3):
+        turns[(turn + (first != "ours")) % 2]()
+        due = client.zscore("rq:scheduled:default", job.id)
+        assert due is not None
+        waited.append(float(due) - time.time())
+        client.zadd("rq:scheduled:default", {job.id: 1})
+        assert Store(client).run(forward(Keys(), ["default"])) == [1]
+    turns[first == "ours"]()
+    assert waited == pytest.approx([100, 200, 350], abs=20)
+    job.refresh()
+    assert (job.get_status(), job.retries_left) == ("failed", 0)
+    assert len(Path(counter).read_text()) == 4
+
+
+def test_rqs_workers_know_no_classes_and_no_rule_for_lost_runs(
+    rq: RQSide, client: redis.Redis
+) -> None:
+    queue = Queue(connection=client, on_lost="fail", max_starts=1)
+    job = queue.enqueue(jobs.fail, retry=Retry(2, jitter=0.5, give_up_on=ValueError))
+    rq("work")
+    job.refresh()
+    assert (job.get_status(), job.retries_left) == ("failed", 0)
+    assert (job.on_lost, job.max_starts) == ("fail", 1)

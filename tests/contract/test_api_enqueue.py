@@ -11,7 +11,15 @@ import pytest
 import redis
 
 from tests.support import calls
-from tests.support.api import CountingClient, nothing_sent, outcome_of, run
+from tests.support.api import (
+    CountingClient,
+    bring_forward,
+    nothing_sent,
+    outcome_of,
+    run,
+    run_one,
+    wait_of,
+)
 from workhorse import (
     DuplicateJobError,
     InvalidCallError,
@@ -20,7 +28,6 @@ from workhorse import (
     Queue,
     Retry,
     SerializationError,
-    SimpleWorker,
 )
 
 
@@ -359,8 +366,8 @@ def test_retries_wait_as_long_as_rqs(
     waited: list[int] = []
     for _ in range(most):
         run_one(queue)
-        waited.append(wait_of(job, client))
-        bring_forward(job, client)
+        waited.append(round(wait_of(job)))
+        bring_forward(job)
     run_one(queue)
     assert waited == waits
     assert job.get_status() == "failed"
@@ -375,24 +382,3 @@ def test_a_returned_retry_asks_for_another_run(queue: Queue) -> None:
     assert job.number_of_retries == 2
     kinds = [result.type.name for result in job.results()]
     assert kinds == ["MAX_RETRIES_EXCEEDED", "RETRIED", "RETRIED"]
-
-
-def run_one(queue: Queue) -> None:
-    SimpleWorker([queue]).work(burst=True, max_jobs=1)
-
-
-def wait_of(job: Job, client: redis.Redis) -> int:
-    """Return how long the job waits after its last run, in seconds."""
-    due = client.zscore("rq:scheduled:low", job.id)
-    if due is None:
-        assert job.get_status() == "queued"
-        return 0
-    job.refresh()
-    assert job.get_status() == "scheduled"
-    assert job.ended_at is not None
-    return round(float(due) - job.ended_at.timestamp())
-
-
-def bring_forward(job: Job, client: redis.Redis) -> None:
-    """Make a job that is scheduled due now."""
-    client.zadd("rq:scheduled:low", {job.id: 1}, xx=True)

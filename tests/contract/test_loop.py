@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from workhorse.store.drivers import Store
 from workhorse.wire.records import Claimed
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor
-from workhorse.worker.executors.protocol import Executor, Run
+from workhorse.worker.executors.protocol import Ended, Executor, Run
 from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.loop import Loop
@@ -67,7 +68,7 @@ def loop_of(
     **options: Any,
 ) -> Loop:
     told = WorkerOptions(
-        connect=lambda: fleets.connect(str(fleet.socket)),
+        connect=partial(fleets.connect, str(fleet.socket)),
         queues=("q",),
         name="looper",
         **{"burst": True, **options},
@@ -99,6 +100,36 @@ def test_short_jobs_are_claimed_and_settled_many_at_a_time(fleet: Fleet, ledger:
     loop_of(fleet, ledger).run()
     after = fleet.client.info("commandstats")["cmdstat_evalsha"]["calls"]
     assert after - before < 50
+
+
+class Hasty(ForkExecutor):
+    """Is told to stop, and to stop at once, while its first job runs."""
+
+    def __init__(self, shutdown: Shutdown, begun: Callable[[], object]) -> None:
+        super().__init__()
+        self._shutdown = shutdown
+        self._begun = begun
+
+    def collect(self, timeout: float) -> list[Ended]:
+        found = super().collect(timeout)
+        if self._begun():
+            self._shutdown.request()
+        return found
+
+
+def test_a_run_that_is_abandoned_is_lost_and_keeps_when_it_began(
+    fleet: Fleet, ledger: Ledger
+) -> None:
+    job_id = fleet.enqueue("note_and_sleep", str(fleet.journal), "ran", 60)
+    shutdown = Shutdown()
+    executor = Hasty(shutdown, begun=lambda: fleet.noted)
+    loop_of(fleet, ledger, executor, shutdown).run()
+    (lost,) = fleet.results(job_id)
+    assert "told to stop at once" in str(lost.error)
+    assert lost.started_at is not None
+    assert lost.ended_at is not None
+    assert lost.ended_at > lost.started_at
+    assert (fleet.state(job_id), fleet.starts(job_id)) == ("queued", 1)
 
 
 def test_slow_jobs_are_claimed_one_by_one(fleet: Fleet, ledger: Ledger) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from workhorse.core.outcomes import AskedRetry, Raised, Returned, Stopped
 from workhorse.core.retry import Retry
 from workhorse.core.verdicts import judge
 from workhorse.store import jobs, results
+from workhorse.wire.codec import date_to_text
 from workhorse.wire.records import ResultRecord, ResultType
 
 
@@ -83,6 +85,47 @@ def test_a_retried_run_is_kept_with_its_traceback(every_life: Life) -> None:
     every_life.settle(job, judge(Raised("boom"), job.policy))
     (run,) = runs(every_life)
     assert (run.type, run.error) == (ResultType.RETRIED, "boom")
+
+
+@pytest.mark.parametrize("on_lost", ["requeue", "fail"])
+def test_a_lost_run_is_kept_with_its_beginning_and_when_it_was_found_lost(
+    every_life: Life, on_lost: str
+) -> None:
+    job = every_life.start(on_lost=on_lost)
+    began = datetime.now(UTC) - timedelta(hours=25)
+    every_life.client.hset("rq:job:j", "started_at", date_to_text(began))
+    every_life.extend(job, lease=-1)
+    every_life.recover()
+    (run,) = runs(every_life)
+    assert "worker w stopped renewing its lease" in str(run.error)
+    assert run.started_at is not None
+    assert run.ended_at is not None
+    assert abs(run.started_at - began) < timedelta(milliseconds=1)
+    assert abs(run.ended_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("began", ["", "soon", "2999-01-01T00:00:00.000000Z"])
+def test_a_lost_run_whose_beginning_makes_no_sense_began_when_it_was_found(
+    life: Life, began: str
+) -> None:
+    job = life.start()
+    life.client.hset("rq:job:j", "started_at", began)
+    life.extend(job, lease=-1)
+    life.recover()
+    (entry,) = entries(life)
+    assert entry["execution_started_at"] == entry["execution_ended_at"]
+
+
+@pytest.mark.parametrize("day", ["1970-01-01", "2000-02-29", "2026-03-01", "2027-12-31"])
+def test_the_server_reads_dates_as_we_do(life: Life, day: str) -> None:
+    job = life.start()
+    life.client.hset("rq:job:j", "started_at", f"{day}T12:34:56.789012Z")
+    life.extend(job, lease=-1)
+    life.recover()
+    (run,) = runs(life)
+    assert run.started_at == min(
+        datetime.fromisoformat(f"{day}T12:34:56.789012Z"), run.ended_at or datetime.now(UTC)
+    )
 
 
 def test_a_job_that_asked_too_often_says_so(every_life: Life) -> None:

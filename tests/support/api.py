@@ -16,6 +16,28 @@ def run(*queues: Queue) -> bool:
     return SimpleWorker(queues, connection=queues[0].connection).work(burst=True)
 
 
+def run_one(queue: Queue) -> None:
+    """Run one job of *queue*, in this process."""
+    SimpleWorker([queue]).work(burst=True, max_jobs=1)
+
+
+def wait_of(job: Job) -> float:
+    """Return how long a job waits after its last run, in seconds."""
+    due = job.connection.zscore(f"rq:scheduled:{job.origin}", job.id)
+    job.refresh()
+    if due is None:
+        assert job.get_status() == "queued"
+        return 0
+    assert job.get_status() == "scheduled"
+    assert job.ended_at is not None
+    return float(due) - job.ended_at.timestamp()
+
+
+def bring_forward(job: Job) -> None:
+    """Make a job that is scheduled due now."""
+    job.connection.zadd(f"rq:scheduled:{job.origin}", {job.id: 1}, xx=True)
+
+
 def outcome_of(job: Job, queue: Queue) -> Any:
     """Run the queue and return what *job* returned, which must have finished."""
     run(queue)

@@ -37,6 +37,10 @@ def ask_for_retries() -> Retry:
     return Retry(max=2)
 
 
+def ask_patiently() -> Retry:
+    return Retry(max=1, interval=1000, jitter=0.5)
+
+
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
 

@@ -86,6 +86,14 @@ class NoRetry(Retry):
         """Forget to begin."""
 
 
+def ask_again(times: int, by: str) -> Retry:
+    """Ask for another run *times* times, by a return or a raise."""
+    retry = Retry(times)
+    if by == "raise":
+        raise retry
+    return retry
+
+
 def return_retry(kind: str) -> Any:
     return globals()[kind]()
 
@@ -171,6 +179,13 @@ def segfault(path: str) -> None:
 def kill_own_process(path: str) -> None:
     note(path, "killed")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def take_memory_and_die(megabytes: int) -> None:
+    """Be killed while having much memory, as by the kernel that has none left."""
+    taken = bytearray(os.urandom(1_000_000) * megabytes)
+    os.kill(os.getpid(), signal.SIGKILL)
+    del taken
 
 
 def start_child_and(path: str, what: str) -> None:

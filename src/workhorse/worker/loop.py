@@ -291,10 +291,11 @@ class Loop:
         """End the running jobs now and have them judged as lost."""
         self._take_back(batch)
         now = time.monotonic()
+        began = self._ledger.entered_since() or now
         self._executor.close()
         for execution_id, (number, job) in list(batch.running.items()):
             outcome = Crashed("its worker was told to stop at once")
-            self._end(Ended(execution_id, outcome, now, now), number, job)
+            self._end(Ended(execution_id, outcome, began, now), number, job)
         batch.running.clear()
 
     # Settle

@@ -2,7 +2,7 @@
 --! keys: job, lease, queue, intermediate
 --! events: recover
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _heed_stop, _apply, _set_aside
+--! include: _clock, _moment, _push, _end_execution, _heed_stop, _apply, _set_aside
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted, or 'broken' if it could not be applied, or
 --!   not in full; then a row for each of those, set aside (queue, id, the reason)
 local replies = {}
@@ -45,6 +45,7 @@ local function recover(item)
   end
   heed_stop(item, known[7])
   if after(item.event, known[1], item.to) then
+    item.started_at = math.min((moment_of(known[6]) or now) - now, 0)
     apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
     mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'
