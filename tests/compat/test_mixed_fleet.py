@@ -224,7 +224,7 @@ def test_workers_of_both_kinds_wait_as_the_retry_says_whoever_ran_before(
     else:
         told = {"max": 3, "interval": [100, 200, 350]}
         job = Job.fetch(rq("enqueue", call="fail_times", args=[9, counter], retry=told), client)
-    turns = [lambda: work_off("simple", rq.url), lambda: rq("work")]
+    turns: list[Callable[[], object]] = [lambda: work_off("simple", rq.url), lambda: rq("work")]
     waited: list[float] = []
     for turn in range(3):
         turns[(turn + (first != "ours")) % 2]()

@@ -197,3 +197,25 @@ def test_what_it_took_before_it_was_given_up_is_still_told(life: Life) -> None:
     for _ in range(2):
         asked = life.store.run(jobs.claimed_before(life.keys, worker="w", token="a" * 24))
         assert asked.jobs == taken
+
+
+# What a worker says of lost runs
+
+
+@pytest.mark.parametrize("own", [None, "requeue", "fail"])
+def test_the_workers_policy_for_lost_runs_is_kept_with_jobs_that_have_none(
+    life: Life, own: Any
+) -> None:
+    life.enqueue("j", on_lost=own)
+    job = life.claim_one(on_lost="fail", max_starts=5)
+    expected = own or "fail"
+    assert (job.policy.on_lost, job.policy.max_starts) == (expected, 5)
+    assert (life.field("on_lost"), life.field("max_starts")) == (expected, "5")
+    life.extended(job, lease=-1)
+    life.recover()  # by a worker that says nothing
+    assert life.state() is (State.QUEUED if own == "requeue" else State.FAILED)
+
+
+def test_a_worker_that_says_nothing_leaves_no_policy(life: Life) -> None:
+    life.start()
+    assert (life.field("on_lost"), life.field("max_starts")) == (None, None)

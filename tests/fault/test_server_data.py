@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,8 +144,7 @@ def test_fault_32_a_job_that_was_dropped_while_it_waited_is_told_by_its_id(
     for number, job in enumerate(jobs):
         life.enqueue("work", job, meta=b"x" * 40_000)
         if number == 50:  # those were not used for longest
-            key = life.keys.job(job)
-            wait_until(lambda k=key: life.client.object("idletime", k) >= 1)
+            wait_until(partial(_is_idle, life, life.keys.job(job)))
     with server.client() as client:
         assert client.info("stats")["evicted_keys"]
         client.config_set("maxmemory", "100mb")
@@ -159,3 +159,7 @@ def test_fault_32_a_job_that_was_dropped_while_it_waited_is_told_by_its_id(
     assert len(named) + sum(map(int, more)) == len(gone)
     assert set(life.begun()) == set(jobs) - set(gone)
     life.assert_clean()
+
+
+def _is_idle(life: Life, key: str) -> bool:
+    return bool(life.client.object("idletime", key) >= 1)
