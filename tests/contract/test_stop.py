@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.lives import Life, execution_of
+from workhorse.core.ids import GrowingTokens
 from workhorse.core.outcomes import Crashed, Outcome, Raised, Returned
 from workhorse.core.states import ENDED, State
 from workhorse.core.verdicts import Policy, judge
@@ -197,6 +198,24 @@ def test_what_it_took_before_it_was_given_up_is_still_told(life: Life) -> None:
     for _ in range(2):
         asked = life.store.run(jobs.claimed_before(life.keys, worker="w", token="a" * 24))
         assert asked.jobs == taken
+
+
+@pytest.mark.parametrize("found", ["a job", "nothing"])
+def test_a_claim_that_arrives_behind_its_workers_next_one_takes_nothing(
+    life: Life, found: str
+) -> None:
+    """Its connection broke, it was sent again and answered; the first sending comes now."""
+    tokens = GrowingTokens()
+    first, second = tokens.next(), tokens.next()
+    life.claim(1, token=first)
+    if found == "a job":
+        life.enqueue("j")
+    held = life.claim(1, token=second).jobs
+    life.enqueue("k")
+    assert life.claim(1, token=first).jobs == []
+    assert life.waiting() == ["k"]
+    assert life.claim(1, token=second).jobs == held
+    assert [job.job_id for job in life.claim(1, token=tokens.next()).jobs] == ["k"]
 
 
 # What a worker says of lost runs

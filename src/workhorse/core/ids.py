@@ -23,6 +23,22 @@ def new_token() -> str:
     return uuid.uuid4().hex[:24]
 
 
+class GrowingTokens:
+    """Makes tokens of one process, each greater than those before.
+
+    So a message that arrives late, behind one that was sent after it, is known as late.
+    """
+
+    def __init__(self) -> None:
+        self._process = uuid.uuid4().hex[:16]
+        self._count = 0
+
+    def next(self) -> str:
+        """Return the next token: 24 characters, the last 8 a number."""
+        self._count += 1
+        return f"{self._process}{self._count & 0xFFFFFFFF:08x}"
+
+
 def check_job_id(job_id: object) -> str:
     """Return *job_id* if it may name a job: letters, digits, ``_`` and ``-``, as in RQ 3.0.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
 
-from workhorse.core.ids import new_token
+from workhorse.core.ids import GrowingTokens
 from workhorse.core.outcomes import Crashed, Returned, Stopped
 from workhorse.core.pacing import Pace, next_batch
 from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
@@ -79,6 +79,7 @@ class Loop:
         self._whole_run = whole_run
         self._watched = watched
         self._pace = Pace()
+        self._tokens = GrowingTokens()
         self._size = 1
         self._log = JobLog(describe=options.describe_jobs)
         self._ended: list[tuple[int, jobs.Settlement]] = []
@@ -124,7 +125,7 @@ class Loop:
 
     def _claim(self) -> jobs.Claim:
         """Settle what ended and claim the next batch, in one round trip."""
-        token = new_token()
+        token = self._tokens.next()
         count = self._size if not self._whole_run else 1
         if (left := self._jobs_left()) is not None:
             count = min(count, left)

@@ -1,7 +1,8 @@
 --! keys: lease, job, claim, closed
 -- A claim that is sent again with the same token (its reply was lost) returns what it took the first time and
 -- takes nothing. One with a count of 0 only does that, and no later sending takes anything then: whoever asks so
--- gave the worker up, whose claim may still be on its way. A worker has one claim on its way at a time.
+-- gave the worker up, whose claim may still be on its way. A worker waits for each claim before it sends the next
+-- with a greater token; one that arrives late, because its connection broke and it was sent again, takes nothing.
 local jobs = {}
 local closed_for = 600  -- seconds that a message may take to arrive
 
@@ -20,6 +21,11 @@ local function take_again(taken)
   end
 end
 
+local function is_late(last)
+  return string.sub(last, 1, 16) == string.sub(token, 1, 16)
+    and (tonumber(string.sub(last, 17), 16) or 0) > (tonumber(string.sub(token, 17), 16) or 0)
+end
+
 -- Whether nothing more is to be taken.
 local function is_over()
   local memo, closed = unpack(redis.call('MGET', claim_key(worker), closed_key(token)))
@@ -32,5 +38,5 @@ local function is_over()
     take_again(cjson.decode(string.sub(memo, #token + 1)))
     return true
   end
-  return is_closing or closed
+  return is_closing or closed or (memo and is_late(string.sub(memo, 1, #token)))
 end

@@ -101,7 +101,6 @@ for item in items() do
   end
   at_hand = nil
 end
-if #taken > 0 then
-  redis.call('SET', claim_key(worker), token .. cjson.encode(taken), 'EX', math.ceil(lease) + 60)
-end
+local memo = #taken > 0 and cjson.encode(taken) or '[]'
+redis.call('SET', claim_key(worker), token .. memo, 'EX', math.ceil(lease) + 60)
 return {jobs, dropped, 0, unheeded, broken}
