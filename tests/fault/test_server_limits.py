@@ -167,11 +167,11 @@ def commands_in_docs() -> list[str]:
 def test_fault_36_a_user_with_the_rights_that_the_documents_name_is_enough(
     own_server: Restartable, own_life: Life, environment_of_its_own: pytest.MonkeyPatch
 ) -> None:
-    """No CLIENT, no INFO, no PUBLISH, no SCRIPT."""
+    """No CLIENT, no INFO, no SCRIPT."""
     own_server.start()
     life = own_life
     environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
-    rights = [right.replace("~rq:", f"~{life.prefix}:") for right in commands_in_docs()]
+    rights = [re.sub("^([~&])rq:", rf"\1{life.prefix}:", word) for word in commands_in_docs()]
     life.client.execute_command("ACL", "SETUSER", "fleet", "on", ">secret", *rights)
     url = f"unix://{own_server.socket}?username=fleet&password=secret"
     life.client.execute_command("ACL", "LOG", "RESET")
