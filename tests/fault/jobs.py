@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import faulthandler
 import os
 import signal
 import time
@@ -93,3 +95,25 @@ def finish_when_asked(journal: str, job_id: str) -> str:
     except JobStoppedException:
         write(journal, f"end {job_id}")
     return "done"
+
+
+def kill(journal: str, job_id: str, how: str) -> None:
+    """Take this process down."""
+    write(journal, f"begin {job_id}")
+    match how:
+        case "segfault":
+            faulthandler.disable()
+            ctypes.string_at(0)
+        case "exit":
+            os._exit(7)
+        case _:  # as the kernel does when memory runs out
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_supervisor(journal: str, job_id: str, file: str) -> None:
+    """Kill the process that is named in *file*, once it is there."""
+    write(journal, f"begin {job_id}")
+    while not Path(file).exists():
+        time.sleep(0.01)
+    os.kill(int(Path(file).read_text()), signal.SIGKILL)
+    time.sleep(60)
