@@ -8,8 +8,6 @@
 --!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
 --!   each job that asks for what we do not do yet (queue, id, the names of RQ's options), then a row for each that was
 --!   set aside, or queue that can't be worked (queue, id or '', the reason)
-local dropped = {}
-
 if is_over() then
   return {jobs, dropped, 0, unheeded, broken}
 end
@@ -101,7 +99,7 @@ for item in items() do
   end
   at_hand = nil
 end
-if #taken > 0 then
-  redis.call('SET', claim_key(worker), token .. cjson.encode(taken), 'EX', math.ceil(lease) + 60)
+if #taken + #dropped > 0 then
+  redis.call('SET', claim_key(worker), token .. cjson.encode({taken, dropped}), 'EX', math.ceil(lease) + 60)
 end
 return {jobs, dropped, 0, unheeded, broken}
