@@ -60,6 +60,7 @@ def _start(_: Life) -> Act:
 
 def _claim(life: Life) -> Act:
     _queued(life)
+    life.client.lpush("rq:queue:q", "a job that is gone")
     return lambda cut: cut.claim(2, token="c" * 24)
 
 

@@ -1,9 +1,9 @@
 --! keys: lease, job, claim, closed
--- A claim that is sent again with the same token (its reply was lost) returns what it took the first time and
--- takes nothing. One with a count of 0 only does that, and no later sending takes anything then: whoever asks so
--- gave the worker up, whose claim may still be on its way. A worker waits for each claim before it sends the next
+-- A claim that is sent again with the same token (its reply was lost) returns what it took, and dropped, the first
+-- time and takes nothing. One with a count of 0 only does that, and no later sending takes anything then: whoever asks
+-- so gave the worker up, whose claim may still be on its way. A worker waits for each claim before it sends the next
 -- with a greater token; one that arrives late, because its connection broke and it was sent again, takes nothing.
-local jobs = {}
+local jobs, dropped = {}, {}
 local closed_for = 600  -- seconds that a message may take to arrive
 
 local function execution_of(number)
@@ -35,7 +35,9 @@ local function is_over()
     redis.call('SET', closed_key(token), 1, 'EX', closed_for)
   end
   if memo and string.sub(memo, 1, #token) == token then
-    take_again(cjson.decode(string.sub(memo, #token + 1)))
+    local taken
+    taken, dropped = unpack(cjson.decode(string.sub(memo, #token + 1)))
+    take_again(taken)
     return true
   end
   return is_closing or closed or (memo and is_late(string.sub(memo, 1, #token)))

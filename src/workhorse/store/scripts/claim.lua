@@ -8,8 +8,6 @@
 --!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
 --!   each job that asks for what we do not do yet (queue, id, the names of RQ's options), then a row for each that was
 --!   set aside, or queue that can't be worked (queue, id or '', the reason)
-local dropped = {}
-
 if is_over() then
   return {jobs, dropped, 0, unheeded, broken}
 end
@@ -101,6 +99,5 @@ for item in items() do
   end
   at_hand = nil
 end
-local memo = #taken > 0 and cjson.encode(taken) or '[]'
-redis.call('SET', claim_key(worker), token .. memo, 'EX', math.ceil(lease) + 60)
+redis.call('SET', claim_key(worker), token .. cjson.encode({taken, dropped}), 'EX', math.ceil(lease) + 60)
 return {jobs, dropped, 0, unheeded, broken}
