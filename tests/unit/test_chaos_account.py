@@ -35,7 +35,7 @@ def account(
     faults: Sequence[Injected] = (),
     spec: Spec = SPEC,
 ) -> Account:
-    return reckon(Evidence({"j": spec}, {"j": fate}, {"j": runs}, faults, (), (), ()))
+    return reckon(Evidence({"j": spec}, {"j": fate}, {"j": runs}, faults, (), (), (), ()))
 
 
 def wrongs(found: Account) -> list[Wrong]:
@@ -134,17 +134,6 @@ def test_one_fault_excuses_one_more_run() -> None:
     assert wrongs(found) == [Wrong.RUN_AGAIN]
 
 
-def test_a_job_that_faults_hit_too_often_counts_as_a_poison_pill() -> None:
-    lost = Fate(State.FAILED, error="Job lost 3 times and not tried again")
-    runs = (run("e1", 10), run("e2", 12), run("e3", 14))
-    faults = [hit(Fault.KILL_WORKER, "e1", "e2", "e3")]
-
-    found = account(lost, runs, faults)
-
-    assert (wrongs(found), found.poisoned) == ([], ["j"])
-    assert Wrong.WRONGLY_FAILED in wrongs(account(lost, runs))
-
-
 def test_a_poison_pill_is_run_as_often_as_it_may_be_and_fails() -> None:
     spec = replace(SPEC, kind=Kind.DIE)
     lost = Fate(State.FAILED, error="Job lost 3 times and not tried again")
@@ -156,11 +145,11 @@ def test_a_poison_pill_is_run_as_often_as_it_may_be_and_fails() -> None:
 
 def test_what_the_auditor_finds_and_what_is_left_over_is_told() -> None:
     finding = Finding(Flaw.ORPHAN, "rq:wip:q", "x", "no such job")
-    evidence = Evidence({}, {}, {}, [], [finding], ["a ended with 1"], ["process 7"])
+    evidence = Evidence({}, {}, {}, [], [finding], ["a ended with 1"], ["a broke"], ["process 7"])
 
     found = wrongs(reckon(evidence))
 
-    assert found == [Wrong.AUDIT, Wrong.ENDED_UNASKED, Wrong.LEFT_OVER]
+    assert found == [Wrong.AUDIT, Wrong.ENDED_UNASKED, Wrong.BROKE, Wrong.LEFT_OVER]
 
 
 @pytest.mark.parametrize("module", [plan, journal])
