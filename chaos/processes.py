@@ -125,13 +125,13 @@ class Side:
 
     @property
     def prefix(self) -> str:
-        """What the names of its workers begin with now."""
-        return f"{self.name}.{self.turns}-"
+        """What its supervisor is called now, and the names of its workers begin with."""
+        return f"{self.name}.{self.turns}."
 
     @property
     def log(self) -> Path:
         """What it says now."""
-        return self.folder / f"supervisor-{self.name}.{self.turns}.log"
+        return self.folder / f"supervisor-{self.prefix}log"
 
     @property
     def workers(self) -> list[int]:
@@ -150,7 +150,7 @@ class Side:
         command = [
             sys.executable, "-m", "workhorse.cli", "worker", *self.queues,
             "--url", f"unix://{self.cable.path}",
-            "--name", f"{self.name}.{self.turns}",
+            "--name", self.prefix,
             "--num-workers", str(self.processes),
             "--isolation", self.isolation,
             "--lease", str(self.lease),

@@ -21,11 +21,11 @@ SPEC = Spec(5, Kind.NOTHING, "q", seconds=0, tries=0, interval=0, by_signal=True
 FINE = Fate(State.FINISHED)
 
 
-def run(execution: str, began: float, *, worker: str = "a.1-1", attempt: str = "0.0") -> Run:
+def run(execution: str, began: float, *, worker: str = "a.1.-1", attempt: str = "0.0") -> Run:
     return Run("j", execution, attempt, worker, 1, began, began + 1)
 
 
-def hit(fault: Fault, *executions: str, victim: str = "a.1-1", at: float = 10.5) -> Injected:
+def hit(fault: Fault, *executions: str, victim: str = "a.1.-1", at: float = 10.5) -> Injected:
     return Injected(fault, victim, at, {f"j:{execution}" for execution in executions})
 
 
@@ -103,11 +103,19 @@ def test_a_run_that_was_in_flight_at_a_fault_may_be_done_again() -> None:
     [
         [],
         [hit(Fault.KILL_WORKER, "other")],
-        [hit(Fault.KILL_WORKER, "e1", victim="b.1-")],
+        [hit(Fault.KILL_WORKER, "e1", victim="a.1.-11")],
+        [hit(Fault.KILL_SUPERVISOR, "e1", victim="b.1.")],
         [hit(Fault.CUT, "e1")],
         [hit(Fault.TERM_SUPERVISOR, "e1")],
     ],
-    ids=["none", "another run's", "another worker's", "a cut", "a friendly end"],
+    ids=[
+        "none",
+        "another run's",
+        "another worker's",
+        "the other side's",
+        "a cut",
+        "a friendly end",
+    ],
 )
 def test_a_run_is_not_done_again_for_any_other_reason(faults: list[Injected]) -> None:
     twice = (run("e1", 10), run("e2", 12))
@@ -116,10 +124,10 @@ def test_a_run_is_not_done_again_for_any_other_reason(faults: list[Injected]) ->
 
 
 def test_a_worker_that_was_stopped_may_begin_its_job_when_another_has_run_it() -> None:
-    stopped = run("e1", 20, worker="b.1-1")
+    stopped = run("e1", 20, worker="b.1.-1")
 
     found = account(
-        runs=(run("e2", 12), stopped), faults=[hit(Fault.STOP_MACHINE, "e1", victim="b.1-")]
+        runs=(run("e2", 12), stopped), faults=[hit(Fault.STOP_MACHINE, "e1", victim="b.1.")]
     )
 
     assert wrongs(found) == []
