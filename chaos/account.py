@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from chaos.journal import Run
 from chaos.plan import Fault, Kind, Spec
@@ -18,8 +17,6 @@ from chaos.storm import Injected
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import ENDED, State
 from workhorse.store.findings import Finding
-
-_LOST_TOO_OFTEN: Final = "Job lost"
 
 
 class Wrong(StrEnum):
@@ -34,6 +31,7 @@ class Wrong(StrEnum):
     RUN_AGAIN = "run again, and not running at a fault"
     AUDIT = "auditor findings"
     ENDED_UNASKED = "supervisors that ended unasked"
+    BROKE = "workers that broke"
     LEFT_OVER = "processes left over"
 
 
@@ -67,6 +65,7 @@ class Evidence:
     injected: Sequence[Injected]
     findings: Sequence[Finding]
     unasked: Sequence[str]
+    broke: Sequence[str]
     left_over: Sequence[str]
 
 
@@ -91,8 +90,6 @@ class Account:
     """Runs done again, poison pills' own aside."""
     late: int = 0
     """Of them, those of a worker that was stopped and went on when another had run the job."""
-    poisoned: list[str] = field(default_factory=list[str])
-    """Jobs that our faults hit so often that they were failed, as promised."""
     recoveries: list[Recovery] = field(default_factory=list[Recovery])
 
     def count(self, wrong: Wrong) -> int:
@@ -118,13 +115,12 @@ def reckon(evidence: Evidence) -> Account:
         account.recoveries += job.recoveries
         account.again += job.again
         account.late += job.late
-        if job.was_poisoned:
-            account.poisoned.append(job_id)
     account.problems += [
         Problem(Wrong.AUDIT, found.id, f"{found.kind}: {found.key}: {found.explanation}")
         for found in evidence.findings
     ]
     account.problems += [Problem(Wrong.ENDED_UNASKED, "", text) for text in evidence.unasked]
+    account.problems += [Problem(Wrong.BROKE, "", text) for text in evidence.broke]
     account.problems += [Problem(Wrong.LEFT_OVER, "", text) for text in evidence.left_over]
     return account
 
@@ -138,10 +134,11 @@ class _Risks:
             for lease in fault.leases:
                 self._faults.setdefault(lease, []).append(fault)
 
-    def of(self, run: Run) -> Injected | None:
-        """Return the first fault that may have cost the run; None without."""
-        faults = self._faults.get(run.lease, ())
-        return next((fault for fault in faults if fault.concerns(run.worker)), None)
+    def of(self, run: Run, before: float = float("inf")) -> Injected | None:
+        """Return the last fault *before* a moment that may have cost the run; None without."""
+        faults = reversed(self._faults.get(run.lease, ()))
+        hits = (fault for fault in faults if fault.concerns(run.worker) and fault.at < before)
+        return next(hits, None)
 
 
 class _Job:
@@ -162,15 +159,6 @@ class _Job:
         for run in runs:
             self._tries.setdefault(run.attempt, []).append(run)
 
-    @property
-    def was_poisoned(self) -> bool:
-        """Return whether it was failed because our faults hit enough of its runs, as promised."""
-        if self._fate.state is not State.FAILED or self._what.kind is Kind.DIE:
-            return False
-        hit = sum(self._risks.of(run) is not None for run in self._runs)
-        # One may have been entered and not have come to its first line.
-        return self._fate.error.startswith(_LOST_TOO_OFTEN) and hit >= MAX_STARTS - 1
-
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong with it; notes what was run again."""
         yield from self._judge_end()
@@ -183,7 +171,7 @@ class _Job:
             yield self._problem(Wrong.LOST, "the server has no such job")
         elif state not in ENDED:
             yield self._problem(Wrong.STUCK, f"it is {state}")
-        elif not self.was_poisoned:
+        else:
             right = State.FAILED if self._what.fails else State.FINISHED
             if state is not right:
                 wrong = Wrong.WRONGLY_FINISHED if self._what.fails else Wrong.WRONGLY_FAILED
@@ -208,13 +196,10 @@ class _Job:
         if len(safe) > (MAX_STARTS if is_pill else 1):
             yield self._problem(Wrong.RUN_AGAIN, ", ".join(run.execution for run in safe))
         for number, run in enumerate(same):
-            fault = self._risks.of(run)
-            if fault is None:
-                continue
-            following = next((one for one in same[number + 1 :] if one.began > fault.at), None)
-            if following:
+            following = same[number + 1] if number + 1 < len(same) else None
+            if following and (fault := self._risks.of(run, before=following.began)):
                 self.recoveries.append(Recovery(fault.fault, following.began - fault.at))
-            elif number:
+            elif number and not following and self._risks.of(run):
                 self.late += 1
         self.again += 0 if is_pill else len(same) - 1
 

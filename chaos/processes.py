@@ -22,12 +22,13 @@ from redis.retry import Retry
 import workhorse
 from chaos.cable import Cable
 from chaos.jobs import FOLDER
-from chaos.plan import QUEUES, Mix
+from chaos.plan import Mix
 from tests.support.faults import children_of, descendants_of
 from workhorse.store.server import server_binary
 
 ROOT: Final = Path(__file__).parents[1]
 _TETHER: Final = (sys.executable, "-I", "-S", str(ROOT / "chaos" / "tether.py"))
+_BROKE: Final = re.compile(r"worker \S+ (broke|can't go on).*(\n    .*)*")
 _STARTED: Final = re.compile(r"worker (\S+) started \(pid (\d+)\)")
 
 
@@ -115,6 +116,7 @@ class Side:
     lease: float
     cable: Cable
     folder: Path
+    queues: tuple[str, ...]
     process: subprocess.Popen[bytes] | None = None
     turns: int = 0
     stopped: bool = False
@@ -123,13 +125,13 @@ class Side:
 
     @property
     def prefix(self) -> str:
-        """What the names of its workers begin with now."""
-        return f"{self.name}.{self.turns}-"
+        """What its supervisor is called now, and the names of its workers begin with."""
+        return f"{self.name}.{self.turns}."
 
     @property
     def log(self) -> Path:
         """What it says now."""
-        return self.folder / f"supervisor-{self.name}.{self.turns}.log"
+        return self.folder / f"supervisor-{self.prefix}log"
 
     @property
     def workers(self) -> list[int]:
@@ -146,9 +148,9 @@ class Side:
         self.turns += 1
         self.stopped = self.told_to_end = False
         command = [
-            sys.executable, "-m", "workhorse.cli", "worker", *QUEUES,
+            sys.executable, "-m", "workhorse.cli", "worker", *self.queues,
             "--url", f"unix://{self.cable.path}",
-            "--name", f"{self.name}.{self.turns}",
+            "--name", self.prefix,
             "--num-workers", str(self.processes),
             "--isolation", self.isolation,
             "--lease", str(self.lease),
@@ -268,6 +270,15 @@ class Producers:
 
     def _log(self, first: int) -> Path:
         return self.folder / f"producer-{first}.log"
+
+
+def broken_workers(folder: Path) -> list[str]:
+    """Return what supervisors say of workers that ended by an error of our own."""
+    return [
+        f"{log.name}: {found[0]}"
+        for log in sorted(folder.glob("supervisor-*.log"))
+        for found in _BROKE.finditer(log.read_text(errors="replace"))
+    ]
 
 
 def left_over(folder: Path) -> list[int]:

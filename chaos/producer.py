@@ -11,22 +11,21 @@ import json
 import select
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from random import Random
 from typing import Any, Final
 
-from redis.exceptions import RedisError
-
 from chaos import jobs
 from chaos.plan import Kind, Mix, Spec
-from workhorse import Job, Queue, Retry
+from workhorse import EnqueueRefusedError, EnqueueUnknownError, Job, Queue, Retry
 
 KEEP: Final = 86_400
 """Seconds for which ended jobs are kept, so that all can be counted at the end."""
-SURVIVES: Final[dict[str, Any]] = {}
-"""Options of all jobs but poison pills. To be ``{"max_starts": 1000}`` once that is an option:
-until then, a job that we killed three times is failed, as promised, and counted apart."""
+SURVIVES: Final = 1000
+"""Starts of a job that is no poison pill: however often we kill it, it must not count as one."""
+_PAUSE: Final = 0.05
 _LARGEST: Final = 200
 
 
@@ -46,7 +45,7 @@ def options_of(mix: Mix, what: Spec) -> dict[str, Any]:
         "result_ttl": KEEP,
         "failure_ttl": KEEP,
         "retry": Retry(what.tries, what.interval) if retried else None,
-        **({} if what.kind is Kind.DIE else SURVIVES),
+        "max_starts": None if what.kind is Kind.DIE else SURVIVES,
     }
 
 
@@ -73,38 +72,24 @@ class Producer:
         for name, some in by_queue.items():
             self._insist(Queue(name, self._url), some)
 
-    def _insist(self, queue: Queue, some: list[Spec]) -> None:
-        missing = some
-        while missing:
+    def _insist(self, queue: Queue, some: Sequence[Spec]) -> None:
+        """Send jobs until the server has said that it has them, each once."""
+        send: Callable[[], list[Job]] = partial(self._send, queue, some)
+        while True:
             try:
-                self._send(queue, missing)
-            except RedisError:
+                send()
+            except (EnqueueUnknownError, EnqueueRefusedError) as error:
                 self.sent_again += 1
-                missing = self._missing(queue, missing)
+                send = error.send_again
+                time.sleep(_PAUSE)
             else:
                 return
 
-    def _send(self, queue: Queue, some: Sequence[Spec]) -> None:
+    def _send(self, queue: Queue, some: Sequence[Spec]) -> list[Job]:
+        options = [options_of(self._mix, what) for what in some]
         if len(some) == 1:
-            queue.enqueue_call(**options_of(self._mix, some[0]))
-        else:
-            queue.enqueue_many(
-                [queue.prepare_data(**options_of(self._mix, what)) for what in some]
-            )
-
-    def _missing(self, queue: Queue, some: Sequence[Spec]) -> list[Spec]:
-        """Return those that the server does not have, once it can be asked.
-
-        Not simply sent again: a job may have ended meanwhile, and would begin anew.
-        """
-        ids = [self._mix.job_id(what.number) for what in some]
-        while True:
-            try:
-                found = Job.fetch_many(ids, connection=queue.connection)
-            except RedisError:
-                time.sleep(0.05)
-            else:
-                return [what for what, job in zip(some, found, strict=True) if job is None]
+            return [queue.enqueue_call(**options[0])]
+        return queue.enqueue_many([queue.prepare_data(**each) for each in options])
 
 
 def main() -> None:

@@ -41,16 +41,10 @@ def summary(account: Account, *, seconds: float, sent_again: int) -> str:
         "",
         f"run more than once  {account.again:>9,}   {bound}",
         f"  of them late      {account.late:>9,}   by a worker that was stopped meanwhile",
-        _poisoned(account),
         "",
         *(f"{wrong:<38} {account.count(wrong):>6,}" for wrong in Wrong),
     ]
     return "\n".join(lines)
-
-
-def _poisoned(account: Account) -> str:
-    many = len(account.poisoned)
-    return f"failed by our faults{many:>9,}   hit so often that they count as poison pills"
 
 
 def _faults(account: Account) -> str:

@@ -27,6 +27,7 @@ from chaos.processes import (
     Producers,
     Server,
     Side,
+    broken_workers,
     end,
     wait_for_none_left,
 )
@@ -88,8 +89,11 @@ class Stage:
         self._exit = ExitStack()
         cables = [self._cable(name) for name in ("a", "b", "producers")]
         self.sides = tuple(
-            Side(name, isolation, settings.processes, settings.lease, cable, self.folder)
-            for name, isolation, cable in zip("ab", ("inline", "fork"), cables[:2], strict=True)
+            Side(name, isolation, settings.processes, settings.lease, cable, self.folder, queues)
+            for name, isolation, cable, queues in (
+                ("a", "inline", cables[0], QUEUES),
+                ("b", "fork", cables[1], QUEUES[::-1]),  # so that no queue waits for the other
+            )
         )
         self.producers = Producers(settings.mix, self.folder, cables[2])
 
@@ -265,6 +269,7 @@ def _evidence(
         injected=storm.injected,
         findings=audit(Store(client), Keys()),
         unasked=unasked,
+        broke=broken_workers(stage.folder),
         left_over=left,
     )
 

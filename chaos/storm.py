@@ -39,7 +39,7 @@ class Injected:
 
     fault: Fault
     victim: str
-    """What the names of the workers begin with that it concerns; empty for all."""
+    """The worker that it concerns, or with a dot at its end all of a supervisor; empty for all."""
     at: float
     leases: set[str] = field(default_factory=set[str])
     """What was held then, or was about to lapse while it lasted: job and execution."""
@@ -53,7 +53,9 @@ class Injected:
 
     def concerns(self, worker: str) -> bool:
         """Return whether runs of *worker* may be lost by it."""
-        return self.may_lose and worker.startswith(self.victim)
+        is_side = not self.victim or self.victim.endswith(".")
+        is_hit = worker.startswith(self.victim) if is_side else worker == self.victim
+        return self.may_lose and is_hit
 
 
 class Storm:

@@ -21,11 +21,11 @@ SPEC = Spec(5, Kind.NOTHING, "q", seconds=0, tries=0, interval=0, by_signal=True
 FINE = Fate(State.FINISHED)
 
 
-def run(execution: str, began: float, *, worker: str = "a.1-1", attempt: str = "0.0") -> Run:
+def run(execution: str, began: float, *, worker: str = "a.1.-1", attempt: str = "0.0") -> Run:
     return Run("j", execution, attempt, worker, 1, began, began + 1)
 
 
-def hit(fault: Fault, *executions: str, victim: str = "a.1-1", at: float = 10.5) -> Injected:
+def hit(fault: Fault, *executions: str, victim: str = "a.1.-1", at: float = 10.5) -> Injected:
     return Injected(fault, victim, at, {f"j:{execution}" for execution in executions})
 
 
@@ -35,7 +35,7 @@ def account(
     faults: Sequence[Injected] = (),
     spec: Spec = SPEC,
 ) -> Account:
-    return reckon(Evidence({"j": spec}, {"j": fate}, {"j": runs}, faults, (), (), ()))
+    return reckon(Evidence({"j": spec}, {"j": fate}, {"j": runs}, faults, (), (), (), ()))
 
 
 def wrongs(found: Account) -> list[Wrong]:
@@ -103,11 +103,19 @@ def test_a_run_that_was_in_flight_at_a_fault_may_be_done_again() -> None:
     [
         [],
         [hit(Fault.KILL_WORKER, "other")],
-        [hit(Fault.KILL_WORKER, "e1", victim="b.1-")],
+        [hit(Fault.KILL_WORKER, "e1", victim="a.1.-11")],
+        [hit(Fault.KILL_SUPERVISOR, "e1", victim="b.1.")],
         [hit(Fault.CUT, "e1")],
         [hit(Fault.TERM_SUPERVISOR, "e1")],
     ],
-    ids=["none", "another run's", "another worker's", "a cut", "a friendly end"],
+    ids=[
+        "none",
+        "another run's",
+        "another worker's",
+        "the other side's",
+        "a cut",
+        "a friendly end",
+    ],
 )
 def test_a_run_is_not_done_again_for_any_other_reason(faults: list[Injected]) -> None:
     twice = (run("e1", 10), run("e2", 12))
@@ -116,10 +124,10 @@ def test_a_run_is_not_done_again_for_any_other_reason(faults: list[Injected]) ->
 
 
 def test_a_worker_that_was_stopped_may_begin_its_job_when_another_has_run_it() -> None:
-    stopped = run("e1", 20, worker="b.1-1")
+    stopped = run("e1", 20, worker="b.1.-1")
 
     found = account(
-        runs=(run("e2", 12), stopped), faults=[hit(Fault.STOP_MACHINE, "e1", victim="b.1-")]
+        runs=(run("e2", 12), stopped), faults=[hit(Fault.STOP_MACHINE, "e1", victim="b.1.")]
     )
 
     assert wrongs(found) == []
@@ -134,17 +142,6 @@ def test_one_fault_excuses_one_more_run() -> None:
     assert wrongs(found) == [Wrong.RUN_AGAIN]
 
 
-def test_a_job_that_faults_hit_too_often_counts_as_a_poison_pill() -> None:
-    lost = Fate(State.FAILED, error="Job lost 3 times and not tried again")
-    runs = (run("e1", 10), run("e2", 12), run("e3", 14))
-    faults = [hit(Fault.KILL_WORKER, "e1", "e2", "e3")]
-
-    found = account(lost, runs, faults)
-
-    assert (wrongs(found), found.poisoned) == ([], ["j"])
-    assert Wrong.WRONGLY_FAILED in wrongs(account(lost, runs))
-
-
 def test_a_poison_pill_is_run_as_often_as_it_may_be_and_fails() -> None:
     spec = replace(SPEC, kind=Kind.DIE)
     lost = Fate(State.FAILED, error="Job lost 3 times and not tried again")
@@ -156,11 +153,11 @@ def test_a_poison_pill_is_run_as_often_as_it_may_be_and_fails() -> None:
 
 def test_what_the_auditor_finds_and_what_is_left_over_is_told() -> None:
     finding = Finding(Flaw.ORPHAN, "rq:wip:q", "x", "no such job")
-    evidence = Evidence({}, {}, {}, [], [finding], ["a ended with 1"], ["process 7"])
+    evidence = Evidence({}, {}, {}, [], [finding], ["a ended with 1"], ["a broke"], ["process 7"])
 
     found = wrongs(reckon(evidence))
 
-    assert found == [Wrong.AUDIT, Wrong.ENDED_UNASKED, Wrong.LEFT_OVER]
+    assert found == [Wrong.AUDIT, Wrong.ENDED_UNASKED, Wrong.BROKE, Wrong.LEFT_OVER]
 
 
 @pytest.mark.parametrize("module", [plan, journal])
