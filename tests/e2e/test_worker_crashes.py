@@ -1,4 +1,7 @@
-"""What becomes of jobs when one of them, or its worker, or all workers come to a bad end."""
+"""What becomes of jobs when one of them, or its worker, or all workers come to a bad end.
+
+More of it is in `tests/fault`: `test_poison.py`, `test_time_limits.py`, `test_workers_die.py`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +18,6 @@ from tests.support.fleet import Fleet, is_running
 from tests.support.waiting import wait_until
 
 ISOLATIONS = ("inline", "fork")
-CRASHES = [("segfault",), ("leave", 3), ("leave", 0), ("kill_own_process",)]
 
 
 @pytest.fixture
@@ -24,45 +25,11 @@ def fleet(server_socket: Path) -> Iterator[Fleet]:
     yield from fleets.of_server(server_socket)
 
 
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-@pytest.mark.parametrize("crash", CRASHES, ids=lambda crash: "".join(map(str, crash)))
-def test_a_job_that_crashes_is_tried_three_times_and_harms_no_other(
-    fleet: Fleet, crash: tuple[Any, ...], isolation: str
-) -> None:
-    name, *args = crash
-    others = [fleet.note(f"before {number}") for number in range(5)]
-    later = [fleet.note(f"after {number}") for number in range(5)]
-    ids = fleet.enqueue_many([*others, (name, str(fleet.journal), *args), *later])
-    poison = ids.pop(5)
-    fleet.drain(isolation=isolation)
-
-    assert fleet.state(poison) == "failed"
-    assert fleet.starts(poison) == 3
-    assert "Job lost 3 times" in fleet.error(poison)
-    assert "its process" in fleet.error(poison)
-    harmless = [text for text in fleet.noted if text.startswith(("before", "after"))]
-    assert sorted(harmless) == sorted(text for _, _, text in [*others, *later])
-    assert len(fleet.noted) == 10 + 3
-    assert {fleet.state(job_id) for job_id in ids} == {"finished"}
-    assert {fleet.fetch(job_id, "starts") for job_id in ids} == {None}
-    assert fleet.leases() == 0
-    assert fleet.queued() == []
-
-
 def test_a_crashed_job_is_the_next_to_be_run(fleet: Fleet) -> None:
     crash = ("leave", str(fleet.journal), 1)
     fleet.enqueue_many([crash, fleet.note("next")])
     fleet.drain()
     assert fleet.noted == ["left", "left", "left", "next"]
-
-
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_a_crashed_job_that_must_not_be_repeated_has_failed(fleet: Fleet, isolation: str) -> None:
-    job_id = fleet.enqueue("leave", str(fleet.journal), 1, on_lost="fail")
-    fleet.drain(isolation=isolation)
-    assert fleet.state(job_id) == "failed"
-    assert fleet.noted == ["left"]
-    assert fleet.error(job_id).startswith("Job lost: its process ended with exit code 1")
 
 
 @pytest.mark.parametrize("isolation", ISOLATIONS)
@@ -90,34 +57,6 @@ def test_what_a_killed_worker_started_is_killed_too(fleet: Fleet, isolation: str
     wait_until(lambda: not is_running(int(fleet.noted[0])))
     fleet.wait_for(job_id, "failed")
     assert supervisor.stop() == 0
-
-
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-def test_a_job_that_sleeps_past_its_limit_has_failed(fleet: Fleet, isolation: str) -> None:
-    job_id = fleet.enqueue("sleep", 30, timeout=1)
-    fleet.enqueue(*fleet.note("next"))
-    supervisor = fleet.drain(isolation=isolation)
-    assert fleet.state(job_id) == "failed"
-    assert "1 seconds, its time limit" in fleet.error(job_id)
-    assert "is gone" not in supervisor.log
-    assert fleet.noted == ["next"]
-
-
-@pytest.mark.parametrize("isolation", ISOLATIONS)
-@pytest.mark.parametrize("retries", [0, 1])
-def test_a_job_that_ignores_its_limit_is_killed_and_counts_as_timed_out(
-    fleet: Fleet, isolation: str, retries: int
-) -> None:
-    journal = str(fleet.journal)
-    job_id = fleet.enqueue("eat_everything", journal, 60, timeout=1, retries_left=retries or None)
-    fleet.enqueue(*fleet.note("next"))
-    fleet.drain(isolation=isolation, timeout_grace=0.5)
-    assert fleet.state(job_id) == "failed"
-    assert fleet.noted.count("began") == 1 + retries
-    assert fleet.noted.count("next") == 1
-    assert "killed: the job did not end within" in fleet.error(job_id)
-    assert fleet.starts(job_id) == 0
-    assert len(fleet.results(job_id)) == 1 + retries
 
 
 def test_jobs_behind_a_slow_one_are_run_by_another_worker_in_order(fleet: Fleet) -> None:

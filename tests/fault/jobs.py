@@ -106,6 +106,20 @@ def finish_when_asked(journal: str, job_id: str) -> str:
     return "done"
 
 
+def wait_for_own(journal: str, job_id: str, folder: str) -> int:
+    """End when the file named after our process exists; return that process."""
+    write(journal, f"begin {job_id}")
+    while not Path(folder, str(os.getpid())).exists():
+        time.sleep(0.01)
+    write(journal, f"end {job_id}")
+    return os.getpid()
+
+
+def environment(journal: str, job_id: str, *names: str) -> list[str | None]:
+    work(journal, job_id)
+    return [os.environ.get(name) for name in names]
+
+
 # Jobs that do not end, each in another way
 
 
@@ -241,13 +255,12 @@ def _parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def threads(journal: str, job_id: str) -> dict[str, int]:
-    """Return the names and numbers of threads of our ancestors that are Workhorse's processes."""
+def threads(journal: str, job_id: str) -> list[int]:
+    """Return how many threads each of our ancestors has that is a process of Workhorse's."""
     write(journal, f"begin {job_id}")
     pid = os.getpid()
-    found: dict[str, int] = {}
-    while (pid := _parent_of(pid)) > 1 and len(found) < 4:
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        found[f"{name} {pid}"] = len(list(Path(f"/proc/{pid}/task").iterdir()))
+    found: list[int] = []
+    while "workhorse:" in Path(f"/proc/{(pid := _parent_of(pid))}/comm").read_text():
+        found.append(len(list(Path(f"/proc/{pid}/task").iterdir())))
     write(journal, f"end {job_id}")
     return found

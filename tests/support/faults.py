@@ -118,6 +118,7 @@ def _be_supervisor(told: dict[str, Any], theirs: Iterable[int]) -> NoReturn:
         for source, target in ((nothing, 0), (log, 1), (log, 2)):
             os.dup2(source, target)
         logs.set_up("text")
+        os.environ.update(told.pop("environment", {}))
         processes = told.pop("processes")
         if die_at := told.pop("die_at", None):
             _die_at(*die_at)

@@ -51,7 +51,7 @@ def supervise(told: dict[str, Any]) -> int:
     logs.set_up(told.pop("log_format"))
     processes, path = told.pop("processes"), told.pop("socket")
     options = WorkerOptions(
-        connect=ServerAt(f"unix://{path}"), paths=(str(ROOT),), **{**told, "queues": ("q",)}
+        connect=ServerAt(f"unix://{path}"), paths=(str(ROOT),), **{"queues": ("q",), **told}
     )
     return Supervisor(options, processes).run()
 
@@ -138,6 +138,7 @@ class Fleet:
     ) -> RunningSupervisor:
         """Start a supervisor on queue "q", by the command *prefix*; return it at once."""
         told = {"processes": processes, "socket": str(self.socket), "log_format": log_format}
+        paths = [environment.get("PYTHONPATH", ""), str(ROOT / "src"), str(ROOT)]
         log_path = self.folder / f"worker{len(self.started)}.log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(
@@ -151,7 +152,7 @@ class Fleet:
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", **environment},
+                env={**os.environ, **environment, "PYTHONPATH": ":".join(paths)},
                 start_new_session=True,
             )
         self.started.append(RunningSupervisor(process, log_path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import datetime as dt
 import faulthandler
 import importlib
 import json
@@ -140,6 +141,12 @@ def note(path: str, text: str) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(handle, f"{text}\n".encode())
     os.close(handle)
+
+
+def note_time(path: str) -> None:
+    """Tell what this process takes for the time, in two ways."""
+    note(path, str(time.time()))
+    note(path, str(dt.datetime.now(dt.UTC).timestamp()))
 
 
 def note_and_sleep(path: str, text: str, seconds: float) -> None:

@@ -72,6 +72,8 @@ class Upkeep:
                 self._store.run(self._presence.register(self._member))
                 self._shown_at = now
             for duty in self._timetable.due(now):
+                if time.monotonic() - self._kept_at > self._options.lease / 2:
+                    break  # we stood still: what we hold is extended first
                 for line in duty.run_once(now).lines:
                     say(duty.name, line, level=logging.WARNING)
         except ServerError as error:

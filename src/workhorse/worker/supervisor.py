@@ -274,6 +274,8 @@ class Supervisor:
                 self._shown_at = now
                 self._show()
             for duty in self._timetable.due(now):
+                if time.monotonic() - self._kept_at > self._options.lease / 2:
+                    break  # we stood still: what we hold is extended before anybody recovers it
                 self._do(duty, now)
         except ServerError as error:
             self._outbox.hold_off(error, now)
