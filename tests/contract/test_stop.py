@@ -174,6 +174,30 @@ def test_a_requeue_that_is_sent_again_after_the_run_does_not_run_it_twice(life: 
     assert life.waiting() == ["j"]
 
 
+def test_it_does_not_undo_what_another_person_did_meanwhile(life: Life) -> None:
+    """Up to three others: who sends again does so within seconds."""
+    life.in_state(State.QUEUED)
+    cancel(life, "token")
+    requeue(life, "another")
+    before = life.dump()
+    assert cancel(life, "token") is State.QUEUED
+    assert life.dump() == before
+    assert cancel(life, "third") is State.QUEUED
+    requeue(life, "fourth")
+    assert cancel(life, "token") is State.QUEUED
+    assert life.waiting() == ["j"]
+
+
+def test_a_job_does_not_remember_every_call(life: Life) -> None:
+    life.in_state(State.QUEUED)
+    for number in range(50):
+        cancel(life, f"cancel{number}")
+        requeue(life, f"requeue{number}")
+    assert life.field("moved_by") == (
+        "requeue49:canceled cancel49:queued requeue48:canceled cancel48:queued"
+    )
+
+
 # A claim whose sender was given up
 
 

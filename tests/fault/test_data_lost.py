@@ -311,6 +311,7 @@ def test_a_running_supervisor_lists_a_forgotten_queue_again(life: ProcessLife) -
     assert supervisor.stop() == 0
 
 
+@pytest.mark.timeout(150)
 @pytest.mark.skipif(not FULL, reason="takes a minute: part of the full sweep")
 def test_fault_25_running_supervisors_put_a_lost_job_back_and_run_it(life: ProcessLife) -> None:
     life.enqueue("work", "j")

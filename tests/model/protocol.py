@@ -67,6 +67,9 @@ class Flaw(Enum):
     """The same, when it is given back before it was entered."""
     PICK_UP_LEAVES_CLAIM_OPEN = auto()
     """The server carries out a dead worker's claim after its supervisor asked what it took."""
+    PICK_UP_CLOSES_UNDONE_ONLY = auto()
+    """The same, where the claim had been sent twice: the server forgets what it carried out once
+    the worker has a successor."""
     MOVE_NOT_IDEMPOTENT = auto()
     """A person's call that is sent again is applied, and answered, as if it were another."""
     MOVE_FORGOTTEN_BY_NEXT = auto()
@@ -232,7 +235,7 @@ class State(NamedTuple):
     late: frozenset[tuple[int, int]] = frozenset()
     """Claims on their way, of dead workers: whose, and the token."""
     closed: frozenset[int] = frozenset()
-    """Their tokens, once the supervisor asked. No worker has the name again that keeps them."""
+    """Their tokens, once the supervisor asked; a memo is its worker's successor's."""
     asked: Asked | None = None
     sighted: tuple[Sighting | None, ...] = ()
     """What each maintainer saw, and has not acted on yet."""
@@ -635,6 +638,10 @@ class World:
             return
         if after := spend(state, "crashes"):
             yield f"worker {number} dies", with_worker(after, number, dead=True)
+            if worker.asking and (again := spend(after, "delays")):
+                again = again._replace(late=again.late | {(number, worker.asking)})
+                name = f"worker {number} dies, its claim on its way once more"
+                yield name, with_worker(again, number, dead=True)
         if after := spend(state, "deaths"):
             for lease in state.leases:
                 if lease.worker == number and not lease.lapsed:
@@ -658,7 +665,7 @@ class World:
             memo = Memo()
             if Flaw.PICK_UP_WITHOUT_MEMO not in self.flaws:
                 _, memo = self.server.claim(state, number, worker.asking, 0)
-                if Flaw.PICK_UP_LEAVES_CLAIM_OPEN not in self.flaws and state.late:
+                if state.late and self._closes(state, number):
                     state = state._replace(closed=state.closed | {worker.asking})
             known = {entry.execution for entry in worker.ledger}
             more = (x for x in memo.taken if x.execution not in known)
@@ -673,6 +680,12 @@ class World:
                 yield name, without_entry(next_state, number, entry) if told else next_state
         else:
             yield f"a new worker {number}", with_worker(state, number, dead=False)
+
+    def _closes(self, state: State, number: int) -> bool:
+        was_done = state.memos[number].token == state.workers[number].asking
+        if Flaw.PICK_UP_CLOSES_UNDONE_ONLY in self.flaws and was_done:
+            return False
+        return Flaw.PICK_UP_LEAVES_CLAIM_OPEN not in self.flaws
 
     def _tidy(self, state: State, entry: Entry) -> State:
         job, execution, slot = entry

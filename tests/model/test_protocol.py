@@ -83,6 +83,7 @@ SYMPTOMS = {
     Flaw.STOP_FORGOTTEN_BY_RECOVER: ("stopped, and started again", "a person stops a job"),
     Flaw.STOP_FORGOTTEN_BY_RELEASE: ("stopped, and started again", "a stop and a batch"),
     Flaw.PICK_UP_LEAVES_CLAIM_OPEN: ("charged 1 starts", "a claim that comes late"),
+    Flaw.PICK_UP_CLOSES_UNDONE_ONLY: ("charged 1 starts", "a claim that comes late"),
     Flaw.MOVE_NOT_IDEMPOTENT: ("was sent again", "a person who asks again"),
     Flaw.MOVE_FORGOTTEN_BY_NEXT: ("was carried out twice", "two persons who ask"),
     Flaw.LOST_RUNS_AGAIN: ("entered 2 times without an outcome", "jobs that must not run again"),

@@ -67,7 +67,7 @@ FIELDS: Final = frozenset(
         "waiters",  # + how many clients wait for the end
         "stop_requested",  # + the execution that a person wants ended
         "stop_grace",  # + seconds that it may take to
-        "moved_by",  # + the call that canceled, requeued or stopped it last, and its answer
+        "moved_by",  # + the calls that canceled, requeued or stopped it last, and their answers
     }
 )  # fmt: skip
 """Every field that our code or scripts name; a test compares the scripts with it."""

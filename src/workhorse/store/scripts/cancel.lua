@@ -19,7 +19,7 @@ if to then
   withdraw(job_id, known)
   redis.call('HSET', job_key(job_id), 'status', to)
   redis.call('HDEL', job_key(job_id), 'execution_id')
-  note_move(job_id, token, known.status)
+  note_move(job_id, token, known)
   redis.call('PERSIST', job_key(job_id))  -- a ttl is for waiting; a canceled job stays, as in RQ
   redis.call('ZADD', canceled_key(known.origin or ''), score(now), job_id)
   if known.waiters then

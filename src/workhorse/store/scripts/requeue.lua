@@ -17,7 +17,7 @@ if to then
   redis.call('HSET', job, 'status', to, 'enqueued_at', text(now))
   redis.call('HDEL', job, 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',
     'number_of_retries', 'stop_requested', 'stop_grace')
-  note_move(job_id, token, known.status)
+  note_move(job_id, token, known)
   redis.call('PERSIST', job)
   redis.call('PERSIST', results_key(job_id))
   redis.call('SADD', queues_key(), queue_key(known.origin or ''))

@@ -17,7 +17,7 @@ if known.status and after('stop', known.status) then
   if lenient('ZSCORE', lease_key(known.origin or ''), lease_member(job_id, execution)) then
     redis.call('HSET', job, 'stop_requested', execution, 'stop_grace', grace)
   end
-  note_move(job_id, token, known.status)
+  note_move(job_id, token, known)
   tell_worker(known.worker_name, {command = 'stop-job', job_id = job_id})
 end
 return known.status or ''
