@@ -100,7 +100,10 @@ def latencies(server: RunningServer, contender: Contender, number: int) -> list[
     with server.client() as client:
         client.flushall()
         worker = subprocess.Popen(
-            contender.command(server.url), cwd=ROOT, stdout=subprocess.DEVNULL
+            contender.command(server.url),
+            cwd=ROOT,
+            env=contender.producer.environment,
+            stdout=subprocess.DEVNULL,
         )
         try:
             wait_until(lambda: client.scard("rq:workers") == 1, within=30)
@@ -126,7 +129,8 @@ def _run_burst(contender: Contender, url: str) -> float:
     """Run the worker until the queue is empty; return the processor time it took, in seconds."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     command = contender.command(url, "--burst")
-    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    environment = contender.producer.environment
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,12 +21,22 @@ class Side:
 
     package: str
     python: Path
+    source: Path | None = None
+    """Where the package is imported from, if that is not where its Python has it."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes find around them."""
+        found = dict(os.environ)
+        return found if self.source is None else found | {"PYTHONPATH": str(self.source)}
 
     def produce(self, url: str, what: str, number: int, *more: str) -> dict[str, Any]:
         """Have the producer do *what* in a process of its own; return what it measured."""
         program = [str(self.python), "-m", "bench.producer"]
         command = [*program, self.package, url, what, str(number), *more]
-        said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        said = subprocess.run(
+            command, cwd=ROOT, env=self.environment, check=True, capture_output=True, text=True
+        )
         measured: dict[str, Any] = json.loads(said.stdout)
         return measured
 
