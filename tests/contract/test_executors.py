@@ -183,6 +183,11 @@ def test_a_retry_leaves_the_job_without_its_class_and_its_frames(
     assert outcome.retry.__traceback__ is None
 
 
+def test_code_that_still_has_rqs_retry_asks_by_that(executor: Executor) -> None:
+    outcome = outcome_of(executor, run_of("return_retry", "OfRQ"))
+    assert outcome == AskedRetry(Retry(3, [10, 30], enqueue_at_front=True))
+
+
 @pytest.mark.parametrize("job", [("return_retry", "NoRetry"), ("raise_no_retry",)])
 def test_a_retry_that_is_none_is_an_error_of_the_job(
     executor: Executor, job: tuple[str, ...]

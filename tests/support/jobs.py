@@ -86,6 +86,17 @@ class NoRetry(Retry):
         """Forget to begin."""
 
 
+class OfRQ:
+    """A Retry of RQ 3.0, as a job sees it that was written for it."""
+
+    max = 3
+    intervals = (10, 30)
+    enqueue_at_front = True
+
+
+OfRQ.__module__, OfRQ.__name__ = "rq.job", "Retry"
+
+
 def ask_again(times: int, by: str) -> Retry:
     """Ask for another run *times* times, by a return or a raise."""
     retry = Retry(times)

@@ -152,6 +152,8 @@ def _call(job: Claimed, serializer: Serializer) -> Outcome:
         value = _run_coroutine(value)
     if isinstance(value, Retry):
         return AskedRetry(copy.copy(value))
+    if type(value).__name__ == "Retry" and type(value).__module__ == "rq.job":
+        return AskedRetry(Retry(value.max, value.intervals, value.enqueue_at_front))
     return Returned(None if value is None else _serialized(value, serializer))
 
 
