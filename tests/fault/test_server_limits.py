@@ -80,12 +80,13 @@ def bad_weather(life: Life, *, latency: float, loss: float, seed: int) -> Iterat
         rule.times = 0
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("isolation", ["inline", "fork"] if FULL else ["inline"])
 def test_fault_33_late_and_lost_messages_lose_no_job_and_repeat_none(
     life: Life, environment_of_its_own: pytest.MonkeyPatch, isolation: str
 ) -> None:
     environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
-    latency, count = (0.2, 1000) if FULL else (0.02, 60)
+    latency, count = (0.1, 300) if FULL else (0.02, 60)
     life.start(3, isolation=isolation)
     life.start(3, isolation=isolation)
     with bad_weather(life, latency=latency, loss=0.05, seed=33) as rules:
@@ -94,7 +95,7 @@ def test_fault_33_late_and_lost_messages_lose_no_job_and_repeat_none(
         for number, job in enumerate(jobs):
             name = ("work", "give", "save")[number % 3]
             queue.enqueue(f"tests.fault.jobs.{name}", str(life.journal), job, job_id=job)
-        life.wait_for(*jobs, state="finished", within=500 if FULL else 30)
+        life.wait_for(*jobs, state="finished", within=120 if FULL else 30)
     wait_until(lambda: life.leases() == 0)
     assert sum(len(rule.hits) for rule in rules[:3]) > count / 10
     assert life.begun() == dict.fromkeys(jobs, 1)
@@ -122,7 +123,7 @@ def test_a_job_that_ended_while_the_server_was_out_of_reach_is_settled_when_it_i
     life.proxy.heal()
     life.wait_for("ends meanwhile", "runs on", state="finished")
     wait_until(lambda: life.leases() == 0)
-    assert life.begun() == {"ends": 1, "runs": 1}
+    assert life.begun() == {"ends meanwhile": 1, "runs on": 1}
     assert supervisor.workers == workers
     life.assert_clean()
 
