@@ -33,14 +33,14 @@ local function add(key, item, member)
 end
 
 local function queue_again(item)
-  -- What a claim could not handle is for people to look at: it would be set aside again.
-  if lenient('LPOS', broken_key(item.queue), item.job_id) then return 'refused' end
   local key = queue_key(item.queue)
   local length = lenient('LLEN', key)
   if not length then return 'refused' end
   if searched > 0 and searched + length > tonumber(most) then return 'later' end
   searched = searched + length
   if lenient('LPOS', key, item.job_id) then return 'found' end
+  -- What a claim could not handle is for people to look at: it would be set aside again.
+  if lenient('LPOS', broken_key(item.queue), item.job_id) then return 'refused' end
   clear_places(item)
   push(item.queue, item.job_id, true)
   return 'applied'
