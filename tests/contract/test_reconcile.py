@@ -125,7 +125,7 @@ MEANWHILE: dict[str, Act] = {
 }
 
 
-@pytest.mark.parametrize("name", MEANWHILE)
+@pytest.mark.parametrize("name", MEANWHILE, ids=lambda name: name.replace(" ", "-"))
 def test_what_has_changed_is_left_alone(every_life: Life, name: str) -> None:
     life = every_life
     life.enqueue("j")
