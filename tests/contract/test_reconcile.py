@@ -86,6 +86,18 @@ def test_a_worker_that_still_runs_it_keeps_its_job(every_life: Life) -> None:
     assert life.recover().verdicts == []
 
 
+def test_a_job_that_a_person_stopped_meanwhile_does_not_start_again(every_life: Life) -> None:
+    life = every_life
+    life.start()
+    lose_lease(life)
+    assert life.stop() is State.STARTED
+    put_back(life, *look(life))
+    ((_, verdict),) = life.recover().verdicts
+    assert life.state() is State.STOPPED
+    assert life.waiting() == []
+    assert verdict
+
+
 def test_a_scheduled_job_is_due(every_life: Life) -> None:
     life = every_life
     life.in_state(State.SCHEDULED)
