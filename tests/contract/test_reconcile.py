@@ -86,6 +86,18 @@ def test_a_worker_that_still_runs_it_keeps_its_job(every_life: Life) -> None:
     assert life.recover().verdicts == []
 
 
+def test_a_job_that_a_person_stopped_meanwhile_does_not_start_again(every_life: Life) -> None:
+    life = every_life
+    life.start()
+    lose_lease(life)
+    assert life.stop() is State.STARTED
+    put_back(life, *look(life))
+    ((_, verdict),) = life.recover().verdicts
+    assert life.state() is State.STOPPED
+    assert life.waiting() == []
+    assert verdict
+
+
 def test_a_scheduled_job_is_due(every_life: Life) -> None:
     life = every_life
     life.in_state(State.SCHEDULED)
@@ -125,7 +137,7 @@ MEANWHILE: dict[str, Act] = {
 }
 
 
-@pytest.mark.parametrize("name", MEANWHILE)
+@pytest.mark.parametrize("name", MEANWHILE, ids=lambda name: name.replace(" ", "-"))
 def test_what_has_changed_is_left_alone(every_life: Life, name: str) -> None:
     life = every_life
     life.enqueue("j")
@@ -235,6 +247,17 @@ def test_bad_data_does_not_keep_it_from_the_others(every_life: Life, name: str) 
     assert life.waiting("fine") == ["good"]
 
 
+def test_what_was_set_aside_is_left_there(every_life: Life) -> None:
+    life, odd = every_life, b"\xff"
+    life.enqueue("j")
+    life.client.rename("rq:job:j", b"rq:job:" + odd)
+    life.client.lset("rq:queue:q", 0, odd)
+    assert life.claim().jobs == []
+    assert life.client.lrange("rq:broken:q", 0, -1) == [odd]
+    assert lines_of(duty(life), 0, 60) == ()
+    assert life.waiting() == []
+
+
 # The duty
 
 
@@ -298,7 +321,8 @@ def test_jobs_that_only_seemed_lost_are_not_searched_for_one_by_one(
     made.run_once(0)
     life.client.config_resetstat()
     assert lines_of(made, *range(60, 70)) == ()
-    assert life.client.info("commandstats")["cmdstat_lpos"]["calls"] == 1
+    searches = life.client.info("commandstats")["cmdstat_lpos"]["calls"]
+    assert searches == 1
 
 
 @pytest.mark.parametrize("state", [State.QUEUED, State.STARTED, State.SCHEDULED], ids=str)

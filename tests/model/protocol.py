@@ -65,6 +65,8 @@ class Flaw(Enum):
     """The same, when its lease lapsed."""
     STOP_FORGOTTEN_BY_RELEASE = auto()
     """The same, when it is given back before it was entered."""
+    STOP_NEEDS_A_LEASE = auto()
+    """stop asks for the lease, though what a server forgot may be put back."""
     PICK_UP_LEAVES_CLAIM_OPEN = auto()
     """The server carries out a dead worker's claim after its supervisor asked what it took."""
     PICK_UP_CLOSES_UNDONE_ONLY = auto()
@@ -120,7 +122,7 @@ class Job(NamedTuple):
     most: int = MAX_STARTS
     """Starts without an outcome after which it is failed; 1 where ``on_lost`` is "fail"."""
     stop: int = 0
-    """The execution that a person asked to be stopped."""
+    """The execution that is to be stopped."""
     moved_by: tuple[tuple[int, Status], ...] = ()
     """The tokens of the last calls that moved it, newest first, and the state that it was in."""
     # The witness: since the enqueue, or the last requeue
@@ -133,6 +135,8 @@ class Job(NamedTuple):
     released: frozenset[int] = frozenset()
     excused: int = 0
     """Times that a start may be charged though nobody saw one: a machine died, a lease lapsed."""
+    stopped: bool = False
+    """A person asked for it, and nobody has requeued it."""
     mislaid: bool = False
     """The server forgot where it is."""
 
@@ -388,10 +392,10 @@ class Server:
         counted = Flaw.STARTS_NOT_COUNTED not in self.flaws
         starts = known.starts + counted
         state = self.drop_lease(state, job, execution)
-        if starts >= (MAX_STARTS if Flaw.LOST_RUNS_AGAIN in self.flaws else known.most):
-            return with_job(state, job, status=Status.FAILED, starts=starts)
         if self.is_stopped(known, execution, forgets):
             return with_job(state, job, status=Status.STOPPED, starts=starts)
+        if starts >= (MAX_STARTS if Flaw.LOST_RUNS_AGAIN in self.flaws else known.most):
+            return with_job(state, job, status=Status.FAILED, starts=starts)
         state = with_job(state, job, status=Status.QUEUED, starts=starts)
         return state._replace(queue=(job, *state.queue))
 
@@ -465,12 +469,16 @@ class Server:
     def requeue(self, state: State, job: int) -> State:
         state = with_job(
             state, job, status=Status.QUEUED, execution=0, starts=0, commits=0, excused=0, stop=0,
+            stopped=False,
             since=state.number,
         )  # fmt: skip
         return state._replace(queue=(*state.queue, job))
 
     def stop(self, state: State, job: int) -> State:
-        return with_job(state, job, stop=state.jobs[job].execution)
+        execution = state.jobs[job].execution
+        asks = Flaw.STOP_NEEDS_A_LEASE in self.flaws
+        known = not asks or self.lease_of(state, job, execution) is not None
+        return with_job(state, job, stop=execution if known else 0, stopped=True)
 
     def move(self, state: State, verb: str, job: int, token: int) -> tuple[State, Status]:
         """Do what a person asks for, where it is allowed; return also the state it was in."""
@@ -818,7 +826,7 @@ def _change(old: Job, before: State, new: Job, state: State) -> str | None:
     by_a_person = state.budget.people < before.budget.people or before.asked
     if old.status in OVER and not by_a_person and new.status is not old.status:
         return f"was {old.status.name} and became {new.status.name} by itself"
-    if old.stop and new.status is Status.STARTED and new.execution != old.execution:
+    if old.stopped and new.status is Status.STARTED and new.execution != old.execution:
         return "was stopped, and started again"
     if new.commits > old.commits and (
         old.status is not Status.STARTED or new.execution != old.execution

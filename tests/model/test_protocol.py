@@ -53,6 +53,13 @@ SETTINGS = {
         budget=Budget(crashes=1, people=1, forgets=1),
         maintainers=2,
     ),
+    "a server that forgets what is stopped": Setting(
+        jobs=1,
+        workers=1,
+        batch=1,
+        budget=Budget(stops=1, crashes=1, retries=1, forgets=1),
+        maintainers=1,
+    ),
     "a server that forgets twice": Setting(
         jobs=1, workers=2, batch=1, budget=Budget(forgets=2), maintainers=2
     ),
@@ -82,6 +89,10 @@ SYMPTOMS = {
     Flaw.STOP_FORGOTTEN_BY_RETRY: ("stopped, and started again", "a person stops a job"),
     Flaw.STOP_FORGOTTEN_BY_RECOVER: ("stopped, and started again", "a person stops a job"),
     Flaw.STOP_FORGOTTEN_BY_RELEASE: ("stopped, and started again", "a stop and a batch"),
+    Flaw.STOP_NEEDS_A_LEASE: (
+        "stopped, and started again",
+        "a server that forgets what is stopped",
+    ),
     Flaw.PICK_UP_LEAVES_CLAIM_OPEN: ("charged 1 starts", "a claim that comes late"),
     Flaw.PICK_UP_CLOSES_UNDONE_ONLY: ("charged 1 starts", "a claim that comes late"),
     Flaw.MOVE_NOT_IDEMPOTENT: ("was sent again", "a person who asks again"),

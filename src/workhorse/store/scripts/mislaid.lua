@@ -11,7 +11,7 @@ local heads, unlisted, rows = {}, {}, {}
 local listed = {}
 
 local function read_head(queue)
-  local ids = ask('LRANGE', queue_key(queue), 0, front - 1)
+  local ids = lenient('LRANGE', queue_key(queue), 0, front - 1)
   local head = {is_list = ids ~= nil, ids = ids or {}, has = {}}
   for _, id in ipairs(head.ids) do head.has[id] = true end
   heads_read = heads_read + 1
@@ -23,7 +23,7 @@ local function oldest_of(head)
   if head.oldest == nil then
     head.oldest = false
     for _, id in ipairs(head.ids) do
-      local stamp = ask('HGET', job_key(id), 'enqueued_at')
+      local stamp = lenient('HGET', job_key(id), 'enqueued_at')
       if stamp and (not head.oldest or stamp < head.oldest) then head.oldest = stamp end
     end
   end
@@ -40,13 +40,13 @@ end
 
 local function note_unlisted(queue, id)
   if listed[queue] == nil then
-    listed[queue] = ask('SISMEMBER', queues_key(), queue_key(queue)) ~= 0
+    listed[queue] = lenient('SISMEMBER', queues_key(), queue_key(queue)) ~= 0
     if not listed[queue] then unlisted[#unlisted + 1] = {queue, id} end
   end
 end
 
 local function look(id)
-  local known = ask('HMGET', job_key(id), 'status', 'origin', 'execution_id', 'enqueued_at') or {}
+  local known = lenient('HMGET', job_key(id), 'status', 'origin', 'execution_id', 'enqueued_at') or {}
   local status, queue = known[1], known[2]
   if not status or not queue or queue == '' or not after('reconcile', status) then return end
   note_unlisted(queue, id)
@@ -55,7 +55,7 @@ local function look(id)
   if status == 'queued' then
     seems_lost = seems_unqueued(queue, id, stamp)
   else
-    seems_lost = status ~= 'scheduled' or not ask('ZSCORE', scheduled_key(queue), id)
+    seems_lost = status ~= 'scheduled' or not lenient('ZSCORE', scheduled_key(queue), id)
   end
   if seems_lost and not is_held(queue, id, execution) then
     rows[#rows + 1] = {id, status, execution, stamp, queue}

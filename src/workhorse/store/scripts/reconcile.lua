@@ -1,5 +1,5 @@
 --! Put live jobs that are in no place back where their state says, each only if it is as it was seen.
---! keys: queue, intermediate, lease, job, scheduled, deferred, ready, finished, failed, canceled
+--! keys: queue, intermediate, broken, lease, job, scheduled, deferred, ready, finished, failed, canceled
 --! events: reconcile
 --! args: most
 --! each: job_id, status, execution_id, enqueued_at, queue
@@ -11,7 +11,7 @@
 local replies, searched = {}, 0
 
 local function is_as_seen(item)
-  local known = ask('HMGET', job_key(item.job_id), 'status', 'origin', 'execution_id', 'enqueued_at')
+  local known = lenient('HMGET', job_key(item.job_id), 'status', 'origin', 'execution_id', 'enqueued_at')
   return known and known[1] == item.status and known[2] == item.queue and (known[3] or '') == item.execution_id
     and (known[4] or '') == item.enqueued_at
 end
@@ -20,13 +20,13 @@ end
 -- is in no registry of another state. The first write is a removal, for a server that is out of memory.
 local function clear_places(item)
   for _, registry in ipairs({scheduled_key, deferred_key, ready_key, finished_key, failed_key, canceled_key}) do
-    redis.pcall('ZREM', registry(item.queue), item.job_id)
+    lenient('ZREM', registry(item.queue), item.job_id)
   end
-  redis.pcall('LREM', intermediate_key(item.queue), 0, item.job_id)
+  lenient('LREM', intermediate_key(item.queue), 0, item.job_id)
 end
 
 local function add(key, item, member)
-  if ask('ZSCORE', key, member) then return 'refused' end
+  if lenient('ZSCORE', key, member) then return 'refused' end
   clear_places(item)
   local reply = redis.pcall('ZADD', key, score(now), member)
   return type(reply) == 'number' and 'applied' or 'refused'
@@ -34,11 +34,13 @@ end
 
 local function queue_again(item)
   local key = queue_key(item.queue)
-  local length = ask('LLEN', key)
+  local length = lenient('LLEN', key)
   if not length then return 'refused' end
   if searched > 0 and searched + length > tonumber(most) then return 'later' end
   searched = searched + length
-  if ask('LPOS', key, item.job_id) then return 'found' end
+  if lenient('LPOS', key, item.job_id) then return 'found' end
+  -- What a claim could not handle is for people to look at: it would be set aside again.
+  if lenient('LPOS', broken_key(item.queue), item.job_id) then return 'refused' end
   clear_places(item)
   push(item.queue, item.job_id, true)
   return 'applied'

@@ -1,5 +1,5 @@
 --! Ask for a running job to be ended; nothing but a requeue has it run again from now on.
---! keys: job, lease, channel
+--! keys: job, channel
 --! events: stop
 --! args: job_id, token, grace
 --! include: _end_execution, _move
@@ -14,7 +14,7 @@ end
 if known.status and after('stop', known.status) then
   redis.call('HDEL', job, 'stop_grace')  -- first: out of memory, a script must begin with a removal
   local execution = known.execution_id or ''
-  if lenient('ZSCORE', lease_key(known.origin or ''), lease_member(job_id, execution)) then
+  if execution ~= '' then  -- ours, also where the server forgot its lease: it may be put back
     redis.call('HSET', job, 'stop_requested', execution, 'stop_grace', grace)
   end
   note_move(job_id, token, known)
