@@ -88,8 +88,12 @@ def scores(fleet: Fleet, key: str) -> list[float]:
 def test_fault_38_a_wrong_clock_changes_nothing(
     fleet: Fleet, clock: Clock, offset: float, isolation: str
 ) -> None:
+    """But a line in the log says that it is wrong."""
     clock.put(offset)
     nothing_changes(fleet, clock, isolation, [])
+    wrong, right = fleet.started
+    assert "seconds apart" in wrong.log
+    assert "apart" not in right.log
 
 
 def test_fault_39_a_clock_that_jumps_changes_nothing(fleet: Fleet, clock: Clock) -> None:

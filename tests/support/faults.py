@@ -185,6 +185,14 @@ class Started:
         assert code is not None
         return code
 
+    def end_or_kill(self, within: float = 30) -> int | None:
+        """Return its exit code, None where it had to be killed for it."""
+        try:
+            return self.end(within)
+        except AssertionError:
+            self.kill_all()
+            return None
+
     def send(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             os.kill(self.pid, number)
