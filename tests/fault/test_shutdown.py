@@ -203,12 +203,15 @@ def test_fault_74_a_second_signal_ends_running_jobs_and_puts_them_back(
 def test_fault_74_two_signals_that_mean_one_request_are_one(
     life: Life, signals: tuple[signal.Signals, ...]
 ) -> None:
-    life.enqueue("linger", "slow", 0.5)
+    go = life.folder / "go"
+    life.enqueue("wait_for", "slow", str(go))
     supervisor = life.start()
     started(life, "slow")
     for number in signals:
         supervisor.send(number)
         wait_until(lambda: "stopping:" in supervisor.log)
+    time.sleep(0.5)  # in which nothing must happen
+    go.touch()
     assert supervisor.end() == 0
     assert life.state("slow") == "finished"
     assert life.lines == ["begin slow", "end slow"]

@@ -51,6 +51,8 @@ _IDLE_TICK: Final = 0.1
 _BUSY_TICK: Final = BATCH_SECONDS
 _SHOW_EVERY: Final = 1.0
 """Seconds between two looks at whether a worker became busy or idle."""
+_CLOCKS_APART: Final = 5.0
+"""Seconds that a clock may be wrong without a word."""
 _LAST_WORDS: Final = 10.0
 """Seconds, after the last worker has ended, in which what it left behind can still be told."""
 
@@ -100,6 +102,7 @@ class Supervisor:
             say("refuse", f"the server does not let us in: {error}", level=logging.ERROR,
                 error=str(error))  # fmt: skip
             return 1
+        self._compare_clocks()
         self._timetable = Timetable(roster(self._store, options), now=time.monotonic())
         gc.collect()
         gc.freeze()  # so that workers share our memory longer
@@ -130,6 +133,16 @@ class Supervisor:
         except ServerError as error:
             if is_refused_login(error):
                 raise
+
+    def _compare_clocks(self) -> None:
+        """Warn of a clock that is wrong, this machine's or the server's: people compare logs."""
+        with suppress(ServerError):
+            seconds, micros = self._store.run(command("TIME", parse=as_it_is))
+            off = time.time() - float(seconds) - float(micros) / 1e6
+            if abs(off) > _CLOCKS_APART:
+                say("clock", f"this machine's clock and the server's are {abs(off):.0f} seconds "
+                    "apart: the times in this log are wrong, or those of the server",
+                    level=logging.WARNING, seconds=round(off))  # fmt: skip
 
     def _supervise(self, wakeup: int) -> None:
         poll = select.poll()
