@@ -73,6 +73,7 @@ class Evidence:
 class Recovery:
     """A run that was lost to a fault and done again."""
 
+    job_id: str
     fault: Fault
     seconds: float
     """From the fault to the next run's begin."""
@@ -95,6 +96,10 @@ class Account:
     def count(self, wrong: Wrong) -> int:
         """Return how many problems of a kind there are."""
         return sum(problem.wrong is wrong for problem in self.problems)
+
+    def slowest(self) -> Recovery | None:
+        """Return the recovery that took longest."""
+        return max(self.recoveries, key=lambda one: one.seconds, default=None)
 
     def states(self) -> Counter[str]:
         """Return how many jobs ended in each state."""
@@ -198,7 +203,7 @@ class _Job:
         for number, run in enumerate(same):
             following = same[number + 1] if number + 1 < len(same) else None
             if following and (fault := self._risks.of(run, before=following.began)):
-                self.recoveries.append(Recovery(fault.fault, following.began - fault.at))
+                self.recoveries.append(Recovery(self._id, fault.fault, following.began - fault.at))
             elif number and not following and self._risks.of(run):
                 self.late += 1
         self.again += 0 if is_pill else len(same) - 1

@@ -28,7 +28,6 @@ from workhorse.store.server import server_binary
 
 ROOT: Final = Path(__file__).parents[1]
 _TETHER: Final = (sys.executable, "-I", "-S", str(ROOT / "chaos" / "tether.py"))
-_BROKE: Final = re.compile(r"worker \S+ (broke|can't go on).*(\n    .*)*")
 _STARTED: Final = re.compile(r"worker (\S+) started \(pid (\d+)\)")
 
 
@@ -270,15 +269,6 @@ class Producers:
 
     def _log(self, first: int) -> Path:
         return self.folder / f"producer-{first}.log"
-
-
-def broken_workers(folder: Path) -> list[str]:
-    """Return what supervisors say of workers that ended by an error of our own."""
-    return [
-        f"{log.name}: {found[0]}"
-        for log in sorted(folder.glob("supervisor-*.log"))
-        for found in _BROKE.finditer(log.read_text(errors="replace"))
-    ]
 
 
 def left_over(folder: Path) -> list[int]:

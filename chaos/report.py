@@ -60,6 +60,8 @@ def _faults(account: Account) -> str:
             shown += f" {middle:>29.2f} {late:>6.2f} {waits[-1]:>6.2f}"
         rows.append(shown)
     rows.append(f"{'all':<34} {counts.total():>6,} {len(account.recoveries):>10,}")
+    if slowest := account.slowest():
+        rows.append(f"the slowest: {slowest.job_id}, {slowest.seconds:.2f} s")
     return "\n".join(rows)
 
 
@@ -76,9 +78,10 @@ def problems(account: Account, known: Mapping[str, Sequence[str]]) -> str:
 
 
 def told_of(account: Account) -> list[str]:
-    """Return the jobs whose problems are told in full."""
+    """Return the jobs of which everything is to be known: with problems, or slow to recover."""
     told: Counter[Wrong] = Counter()
-    found: list[str] = []
+    slowest = account.slowest()
+    found = [slowest.job_id] if slowest else []
     for problem in account.problems:
         told[problem.wrong] += 1
         if problem.job_id and told[problem.wrong] <= _TOLD and problem.job_id not in found:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,30 +16,26 @@ from typing import Any, Final, Self
 
 import redis
 
-from chaos import journal, report
-from chaos.account import Account, Evidence, Fate, reckon
+from chaos import report
+from chaos.account import Account, reckon
 from chaos.cable import Cable
+from chaos.evidence import Scene
 from chaos.plan import QUEUES, Mix, script
 from chaos.processes import (
     Held,
     Producers,
     Server,
     Side,
-    broken_workers,
     end,
     wait_for_none_left,
 )
 from chaos.storm import Storm
-from workhorse.core.states import State
-from workhorse.store.audit import audit
-from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 
 _TICK: Final = 0.02
 _LOOK_EVERY: Final = 0.5
 _NEARLY: Final = 0.02
 """The storm ends when so much of the jobs is left: what there is to break grows scarce."""
-_SLICE: Final = 1000
 _REGISTRIES: Final = ("finished", "failed")
 
 
@@ -142,9 +136,13 @@ def run(settings: Settings, stage: Stage) -> Result:
     unasked = [*storm.unasked, *_stop(stage)]
     left = [f"process {pid}" for pid in wait_for_none_left(stage.folder, 5)]
     with stage.server.client() as client:
-        evidence = _evidence(settings, stage, storm, client, unasked, left)
+        scene = Scene(stage.folder, client, settings.mix)
+        numbers = stage.producers.enqueued()
+        evidence = scene.gather(numbers, storm.injected, unasked=unasked, left_over=left)
         account = reckon(evidence)
-        known = {one: _known(stage, client, evidence, one) for one in report.told_of(account)}
+        known = {one: scene.known(evidence, one) for one in report.told_of(account)}
+    text = [f"{line}\n" for one in known for line in ("", one, *known[one])]
+    (stage.folder / "known.txt").write_text("".join(text))
     return Result(account, seconds, stage.producers.sent_again(), known)
 
 
@@ -249,70 +247,3 @@ def _stop(stage: Stage) -> list[str]:
             said.append(f"{side.log.name} did not end")
             end(side.process)
     return said
-
-
-def _evidence(
-    settings: Settings,
-    stage: Stage,
-    storm: Storm,
-    client: redis.Redis,
-    unasked: Sequence[str],
-    left: Sequence[str],
-) -> Evidence:
-    numbers = stage.producers.enqueued()
-    mix = settings.mix
-    specs = {mix.job_id(number): mix.spec(number) for number in numbers}
-    return Evidence(
-        specs=specs,
-        fates=_fates(client, specs),
-        runs=journal.read(stage.journal),
-        injected=storm.injected,
-        findings=audit(Store(client), Keys()),
-        unasked=unasked,
-        broke=broken_workers(stage.folder),
-        left_over=left,
-    )
-
-
-def _fates(client: Any, ids: Iterable[str]) -> dict[str, Fate]:
-    keys, every = Keys(), list(ids)
-    fates: dict[str, Fate] = {}
-    for start in range(0, len(every), _SLICE):
-        some = every[start : start + _SLICE]
-        pipeline = client.pipeline(transaction=False)
-        for one in some:
-            pipeline.hmget(keys.job(one), "status", "result", "execution_id")
-        for one, (status, result, execution) in zip(some, pipeline.execute(), strict=True):
-            state = State(status.decode()) if status else None
-            error = _error(client, one) if state is State.FAILED else ""
-            value = pickle.loads(result) if result else None
-            fates[one] = Fate(state, value, error, (execution or b"").decode())
-    return fates
-
-
-def _error(client: Any, one: str) -> str:
-    """Return the error of a job's last run."""
-    entries = client.xrevrange(Keys().results(one), count=1)
-    return entries[0][1].get(b"exc_string", b"").decode(errors="replace") if entries else ""
-
-
-def _known(stage: Stage, client: Any, evidence: Evidence, one: str) -> list[str]:
-    """Return all that is known of a job: its hash, its runs, what supervisors said of it."""
-    if one not in evidence.specs:
-        return []
-    fields = client.hgetall(Keys().job(one))
-    lines = [f"{evidence.specs[one]}"]
-    lines += [
-        f"{name.decode()}: {value[:200]!r}" for name, value in fields.items() if name != b"data"
-    ]
-    for run_of_it in evidence.runs.get(one, ()):
-        lines.append(f"{run_of_it}")
-        lines += [
-            f"  {fault.fault} ({fault.victim or 'all'}) at {fault.at:.3f}..{fault.until:.3f}"
-            for fault in evidence.injected
-            if run_of_it.lease in fault.leases
-        ]
-    for log in sorted(stage.folder.glob("supervisor-*.log")):
-        said = log.read_text(errors="replace").splitlines()
-        lines += [f"{log.name}: {line}" for line in said if f"{one}" in line][:10]
-    return lines

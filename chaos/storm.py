@@ -46,6 +46,10 @@ class Injected:
     until: float = 0.0
     """When it was over, of one that lasts."""
 
+    def __str__(self) -> str:
+        until = f"..{self.until:.3f}" if self.until else ""
+        return f"{self.fault} ({self.victim or 'all'}) at {self.at:.3f}{until}"
+
     @property
     def may_lose(self) -> bool:
         """Return whether it may cost a job its run."""

@@ -70,8 +70,8 @@ def test_a_storm_that_is_interrupted_leaves_nothing_behind() -> None:
             stdout=subprocess.DEVNULL,
         )
         try:
-            (folder,) = wait_until(lambda: list(Path(place).iterdir()))
-            wait_until(lambda: len(list((folder / "journal").iterdir())) > 1, within=60)
+            (folder,) = wait_until(lambda: list(Path(place).glob("workhorse-chaos-*")), within=30)
+            wait_until(lambda: len(list(folder.glob("journal/*"))) > 1, within=60)
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 128 + signal.SIGINT
             assert left_over(folder) == []
