@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,7 +93,7 @@ def _look(store: Store, names: list[str]) -> Shown:
             views.registry_count(keys, "scheduled", name),
             views.broken_count(keys, name),
         )
-    counts = iter(store.look_at(calls))
+    counts: Iterator[Any] = iter(cast("list[Any]", store.look_at(calls)))
     queues = [QueueCounts(name, *(next(counts) for _ in range(6))) for name in names]
     records = store.look_at([views.worker(keys, name) for name in known])
     workers = [w for w in records if w and not w.death and set(w.queues) & set(names or w.queues)]

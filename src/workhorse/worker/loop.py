@@ -86,6 +86,7 @@ class Loop:
         self._ended: list[tuple[int, jobs.Settlement]] = []
         self._first_ended_at = self._asked_at = 0.0
         self._idle_since = time.monotonic()
+        self._asked_alone = True
         self.jobs_run = 0
 
     def run(self) -> int:
@@ -103,7 +104,11 @@ class Loop:
                     self._idle_since = time.monotonic()
                 elif not claim.dropped and not claim.set_aside:
                     if self._options.burst:
-                        break
+                        # Beside ends it may have been carried out before one that retries its job:
+                        # a server that forgot its scripts is sent some of a trip again.
+                        if self._asked_alone:
+                            break
+                        continue
                     self._rest(suspended=claim.suspended)
             self._settle()
         except _GaveUp:
@@ -127,6 +132,7 @@ class Loop:
     def _claim(self) -> jobs.Claim:
         """Settle what ended and claim the next batch, in one round trip."""
         token = self._tokens.next()
+        self._asked_alone = not self._ended
         count = self._size if not self._whole_run else 1
         if (left := self._jobs_left()) is not None:
             count = min(count, left)
