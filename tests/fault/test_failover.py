@@ -164,10 +164,26 @@ def test_fault_27_what_a_failover_undid_is_done_again_and_nothing_is_stuck(
     life.assert_clean()
 
 
+def check_own_clients(pair: Watched) -> None:
+    """Check that a worker asks the Sentinels of its client, of either library."""
+    libraries: list[Any] = [redis.sentinel, pytest.importorskip("valkey.sentinel")]
+    for library in libraries:
+        manager = library.Sentinel([(HOST, port) for port in pair.sentinels])
+        with manager.master_for(SERVICE, db=1) as given, separate(given) as own:
+            assert own.connection_pool is not given.connection_pool
+            assert isinstance(own, redis.Redis)
+            assert own.connection_pool.connection_kwargs["retry"].get_retries() == 0
+            own.set("key", "value")
+            assert own.connection_pool.connection_kwargs["db"] == 1
+            assert given.get("key") == b"value"
+            own.delete("key")
+
+
 def test_fault_28_a_connection_to_what_is_no_primary_any_more_is_left(
     pair: Watched, pair_life: Life
 ) -> None:
     """It stays open, and answers READONLY: where Sentinel is asked, and where an address moves."""
+    check_own_clients(pair)
     life = pair_life
     by_sentinel = start(life, pair)
     by_address = life.start(queues=["r"], name="by-address")
@@ -198,17 +214,3 @@ def test_fault_28_a_connection_to_what_is_no_primary_any_more_is_left(
     assert workers == (by_sentinel.workers, by_address.workers)
     assert by_address.stop() == by_sentinel.stop() == 0
     life.assert_clean()
-
-
-def test_a_worker_asks_the_sentinels_of_the_client_that_it_was_given(pair: Watched) -> None:
-    libraries: list[Any] = [redis.sentinel, pytest.importorskip("valkey.sentinel")]
-    for library in libraries:
-        manager = library.Sentinel([(HOST, port) for port in pair.sentinels])
-        with manager.master_for(SERVICE, db=1) as given, separate(given) as own:
-            assert own.connection_pool is not given.connection_pool
-            assert isinstance(own, redis.Redis)
-            assert own.connection_pool.connection_kwargs["retry"].get_retries() == 0
-            own.set("key", "value")
-            assert own.connection_pool.connection_kwargs["db"] == 1
-            assert given.get("key") == b"value"
-            own.delete("key")

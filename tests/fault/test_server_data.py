@@ -64,7 +64,7 @@ def test_fault_22_a_power_failure_undoes_the_end_of_the_log_and_leaves_no_half_o
     size = log_of(kept).stat().st_size
     known = {"flaky", "one", "two", "three", "late"}
     wrong: list[str] = []
-    for cut in part_of(range(size // 3, size, max(1, size // 100)), 17):
+    for cut in part_of(range(size // 3, size, max(1, size // 100)), 22):
         shutil.rmtree(own_server.folder / "appendonlydir")
         shutil.copytree(kept / "appendonlydir", own_server.folder / "appendonlydir")
         with log_of(own_server.folder).open("r+b") as log:
