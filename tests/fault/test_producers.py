@@ -349,12 +349,16 @@ def in_a_fork(work: Callable[[], None]) -> int:
 
 def ended_well(*pids: int) -> bool:
     """Return whether all end with code 0, within 30 s; none is left."""
-    timer = threading.Timer(30, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+
+    def kill_all() -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    timer = threading.Timer(30, kill_all)
     timer.start()
     try:
-        return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids] == [0] * len(
-            pids
-        )
+        codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        return not any(codes)
     finally:
         timer.cancel()
 
