@@ -86,10 +86,10 @@ def test_fault_33_late_and_lost_messages_lose_no_job_and_repeat_none(
     life: Life, environment_of_its_own: pytest.MonkeyPatch, isolation: str
 ) -> None:
     environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
-    latency, count = (0.1, 300) if FULL else (0.02, 60)
+    latency, loss, count = (0.1, 0.05, 300) if FULL else (0.02, 0.2, 60)
     life.start(3, isolation=isolation)
     life.start(3, isolation=isolation)
-    with bad_weather(life, latency=latency, loss=0.05, seed=33) as rules:
+    with bad_weather(life, latency=latency, loss=loss, seed=33) as rules:
         queue = Queue("q", life.proxy.url)
         jobs = [f"job{number}" for number in range(count)]
         for number, job in enumerate(jobs):
