@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 import time
 from datetime import UTC, datetime
+from itertools import count as count_up
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from workhorse.worker.duties.sweep import Sweep
 from workhorse.worker.options import WorkerOptions
 
 KEYS = Keys()
+TOKENS = count_up()
 DATA = encode_call(Call("tests.support.jobs.nothing", None, (), {}), PickleSerializer())
 
 
@@ -90,7 +92,7 @@ def enqueue(store: Store, count: int, *, on_lost: str = "requeue", queue: str = 
 
 def claim(store: Store, count: int, *, lease: float, queue: str = "q") -> list[Claimed]:
     call = jobs.claim(
-        KEYS, [queue], worker="gone", token=f"{count:024d}", count=count, lease=lease
+        KEYS, [queue], worker="gone", token=f"{next(TOKENS):024d}", count=count, lease=lease
     )
     return store.run(call).jobs
 

@@ -247,12 +247,9 @@ def test_bad_data_does_not_keep_it_from_the_others(every_life: Life, name: str) 
 
 
 def test_what_was_set_aside_is_left_there(every_life: Life) -> None:
-    life, odd = every_life, b"\xff"
+    life = every_life
     life.enqueue("j")
-    life.client.rename("rq:job:j", b"rq:job:" + odd)
-    life.client.lset("rq:queue:q", 0, odd)
-    assert life.claim().jobs == []
-    assert life.client.lrange("rq:broken:q", 0, -1) == [odd]
+    life.client.rename("rq:queue:q", "rq:broken:q")
     assert lines_of(duty(life), 0, 60) == ()
     assert life.waiting() == []
 

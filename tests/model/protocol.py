@@ -69,6 +69,8 @@ class Flaw(Enum):
     """stop asks for the lease, though what a server forgot may be put back."""
     PICK_UP_LEAVES_CLAIM_OPEN = auto()
     """The server carries out a dead worker's claim after its supervisor asked what it took."""
+    LATE_CLAIM_TAKES_JOBS = auto()
+    """A claim that was sent again takes jobs when its first sending arrives at last."""
     PICK_UP_CLOSES_UNDONE_ONLY = auto()
     """The same, where the claim had been sent twice: the server forgets what it carried out once
     the worker has a successor."""
@@ -218,6 +220,8 @@ class Budget(NamedTuple):
     """Running jobs that persons stop."""
     delays: int = 0
     """Claims that the server gets when their sender is dead."""
+    slow: int = 0
+    """Claims that are sent again, both sendings of which arrive."""
     forgets: int = 0
     """Writes that the server loses: an entry of a list, a lease."""
 
@@ -238,6 +242,8 @@ class State(NamedTuple):
     """Of the next execution or token."""
     late: frozenset[tuple[int, int]] = frozenset()
     """Claims on their way, of dead workers: whose, and the token."""
+    copies: frozenset[tuple[int, int]] = frozenset()
+    """The same, of living workers, who did not wait for it and sent it again."""
     closed: frozenset[int] = frozenset()
     """Their tokens, once the supervisor asked; a memo is its worker's successor's."""
     asked: Asked | None = None
@@ -332,7 +338,8 @@ class Server:
 
     def claim(self, state: State, worker: int, token: int, count: int) -> tuple[State, Memo]:
         memo = state.memos[worker]
-        if token in state.closed:
+        is_late = token < memo.token and (worker, token) in state.copies
+        if token in state.closed or (is_late and Flaw.LATE_CLAIM_TAKES_JOBS not in self.flaws):
             return state, Memo(token)
         if memo.token == token and Flaw.CLAIM_NOT_IDEMPOTENT not in self.flaws:
             held = {(lease.job, lease.execution) for lease in state.leases}
@@ -520,6 +527,10 @@ class World:
             after, _ = self.server.claim(state, number, token, self.setting.batch)
             after = after._replace(late=state.late - {(number, token)})
             yield f"the late claim of dead worker {number} arrives", after
+        for number, token in state.copies:
+            after, _ = self.server.claim(state, number, token, self.setting.batch)
+            after = after._replace(copies=state.copies - {(number, token)})
+            yield f"the claim of worker {number} arrives that it sent again", after
         yield from self._lapse_and_recover(state)
         yield from self._forget(state)
         for number, seen in enumerate(state.sighted):
@@ -599,6 +610,9 @@ class World:
             asking = 0 if told else token
             name = f"worker {number} claims {[x.job for x in memo.taken]}{_lost(told)}"
             yield name, with_worker(next_state, number, asking=asking, ledger=ledger)
+        if not worker.asking and (slow := spend(asked, "slow")):
+            slow = slow._replace(copies=slow.copies | {(number, token)})
+            yield f"worker {number}'s claim is slow", with_worker(slow, number, asking=token)
 
     def _work(self, state: State, number: int, entry: Entry) -> Iterator[Step]:
         """Yield what the worker does with a job: enter it, end it, settle it."""

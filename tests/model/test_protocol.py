@@ -29,6 +29,9 @@ SETTINGS = {
     "a claim that comes late": Setting(
         jobs=1, workers=2, batch=1, budget=Budget(crashes=2, delays=1, losses=1)
     ),
+    "a claim that arrives twice": Setting(
+        jobs=2, workers=1, batch=1, budget=Budget(losses=1, retries=1, slow=1)
+    ),
     "a person who asks again": Setting(
         jobs=1,
         workers=1,
@@ -94,6 +97,7 @@ SYMPTOMS = {
         "a server that forgets what is stopped",
     ),
     Flaw.PICK_UP_LEAVES_CLAIM_OPEN: ("charged 1 starts", "a claim that comes late"),
+    Flaw.LATE_CLAIM_TAKES_JOBS: ("charged 1 starts", "a claim that arrives twice"),
     Flaw.PICK_UP_CLOSES_UNDONE_ONLY: ("charged 1 starts", "a claim that comes late"),
     Flaw.MOVE_NOT_IDEMPOTENT: ("was sent again", "a person who asks again"),
     Flaw.MOVE_FORGOTTEN_BY_NEXT: ("was carried out twice", "two persons who ask"),

@@ -61,7 +61,9 @@ class Reference:
     claims: dict[str, tuple[str, list[str]]] = field(
         default_factory=dict[str, tuple[str, list[str]]]
     )
-    """Each worker's last claim that took anything: its token, and its executions."""
+    """Each worker's last claim: its token, the greatest so far, and its executions."""
+    closed: set[str] = field(default_factory=set[str])
+    """Tokens of claims that were given up: they take nothing any more."""
     steps: int = 0
 
     def state(self, job_id: str) -> State | None:
@@ -119,6 +121,10 @@ class Reference:
         memo, taken = self.claims.get(worker, ("", []))
         if memo == token:
             return [execution for execution in taken if execution in self.leases]
+        if count == 0:
+            self.closed.add(token)
+        if token in self.closed or token < memo:
+            return []
         taken = []
         for queue in queues:
             while self.lists[queue] and len(taken) < count:
@@ -128,8 +134,7 @@ class Reference:
                 job.execution = f"{token}{len(taken) + 1:08x}"
                 self.leases[job.execution] = Lease(job_id, queue)
                 taken.append(job.execution)
-        if taken:
-            self.claims[worker] = (token, taken)
+        self.claims[worker] = (token, taken)
         return taken
 
     def settle(self, job_id: str, execution: str, verdict: Verdict, ttl: int) -> Settled:
