@@ -195,9 +195,9 @@ def test_fault_74_a_second_signal_ends_running_jobs_and_puts_them_back(
 @pytest.mark.parametrize(
     "signals",
     [
-        pytest.param((signal.SIGTERM, signal.SIGHUP), id="systemd with SendSIGHUP"),
-        pytest.param((signal.SIGHUP, signal.SIGHUP), id="a shell and its terminal"),
-        pytest.param((signal.SIGINT, signal.SIGTERM), id="Ctrl-C under a process manager"),
+        pytest.param((signal.SIGTERM, signal.SIGHUP), id="systemd_with_SendSIGHUP"),
+        pytest.param((signal.SIGHUP, signal.SIGHUP), id="a_shell_and_its_terminal"),
+        pytest.param((signal.SIGINT, signal.SIGTERM), id="under_a_process_manager"),
     ],
 )
 def test_fault_74_two_signals_that_mean_one_request_are_one(
