@@ -59,7 +59,7 @@ def scene(
         life.enqueue("work", others[-2])
         life.enqueue("work", others[-1])
         supervisor = life.start(2, isolation=request.param, burst=True)
-        code = supervisor.end_or_kill()
+        code = supervisor.end_or_kill(20)
         poison = [*POISON, *(f"{job} once" for job in POISON), "memory"]
         every = [*poison, *others]
         yield Scene(
