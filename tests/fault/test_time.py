@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import Life, Started, descendants_of, is_running
+from tests.support.faults import FULL, Life, Started, descendants_of, is_running
 from tests.support.fleet import Fleet
 from tests.support.proxy import Fault, Rule, Seen
 from tests.support.waiting import wait_until
@@ -82,8 +82,8 @@ def scores(fleet: Fleet, key: str) -> list[float]:
 
 @pytest.mark.parametrize(
     ("offset", "isolation"),
-    [(-300, "inline"), (300, "fork"), (YEAR, "inline")],
-    ids=["late", "early", "a_year_early"],
+    [(-300, "inline"), (YEAR, "fork"), *([(300, "inline")] if FULL else [])],
+    ids=["late", "a_year_early", *(["early"] if FULL else [])],
 )
 def test_fault_38_a_wrong_clock_changes_nothing(
     fleet: Fleet, clock: Clock, offset: float, isolation: str
