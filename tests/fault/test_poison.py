@@ -59,7 +59,7 @@ def scene(
         life.enqueue("work", others[-2])
         life.enqueue("work", others[-1])
         supervisor = life.start(2, isolation=request.param, burst=True)
-        code = supervisor.end_or_kill()
+        code = supervisor.end_or_kill(20)
         poison = [*POISON, *(f"{job} once" for job in POISON), "memory"]
         every = [*poison, *others]
         yield Scene(
@@ -151,7 +151,7 @@ def test_fault_73_python_has_nothing_to_warn_of(fleet: Fleet) -> None:
 
 
 _THREADED = """
-import sys, threading
+import sys, threading, time
 from redis import Redis
 from workhorse import Queue, Worker
 
@@ -159,6 +159,7 @@ def talk(lock):
     while True:
         with lock:
             print(end="", flush=True)
+        time.sleep(0.001)
 
 if __name__ == "__main__":
     lock = threading.Lock()
@@ -172,7 +173,7 @@ if __name__ == "__main__":
 
 def test_fault_73_a_worker_in_a_process_with_threads_runs_all_its_jobs(fleet: Fleet) -> None:
     """Its jobs are forked by a process that has none."""
-    ids = fleet.enqueue_many([("nothing",)] * 60)
+    ids = fleet.enqueue_many([("nothing",)] * 30)
     script = fleet.folder / "threaded.py"
     script.write_text(_THREADED.format(socket=fleet.socket))
     ran = subprocess.run(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.faults import Life, Started, descendants_of, is_running
+from tests.support.faults import FULL, Life, Started, descendants_of, is_running
 from tests.support.fleet import Fleet
 from tests.support.proxy import Fault, Rule, Seen
 from tests.support.waiting import wait_until
@@ -82,8 +82,8 @@ def scores(fleet: Fleet, key: str) -> list[float]:
 
 @pytest.mark.parametrize(
     ("offset", "isolation"),
-    [(-300, "inline"), (300, "fork"), (YEAR, "inline")],
-    ids=["5 minutes late", "5 minutes early", "a year early"],
+    [(-300, "inline"), (YEAR, "fork"), *([(300, "inline")] if FULL else [])],
+    ids=["late", "a_year_early", *(["early"] if FULL else [])],
 )
 def test_fault_38_a_wrong_clock_changes_nothing(
     fleet: Fleet, clock: Clock, offset: float, isolation: str
@@ -108,14 +108,14 @@ def nothing_changes(fleet: Fleet, clock: Clock, isolation: str, jumps: list[floa
     began = datetime.now(UTC)
     slow = fleet.enqueue("note_and_sleep", str(fleet.journal), "slow", 2)
     over = fleet.enqueue("sleep", 30, timeout=1)
-    retried = fleet.enqueue("fail", "no", retries_left=1, retry_intervals=(1,))
+    retried = fleet.enqueue("fail", "no", retries_left=1, retry_intervals=(2,))
     wrong = fleet.start(3, isolation=isolation, lease=1, environment=clock.environment)
     fleet.wait_for(retried, "scheduled")
     (due,) = scores(fleet, "rq:scheduled:q")
-    assert 0 < due - time.time() <= 1
+    assert 0 < due - time.time() <= 2
     right = fleet.start(isolation=isolation, lease=1, queues=("other",))
     until = time.monotonic() + 20
-    while fleet.state(slow) == "started" and time.monotonic() < until:
+    while fleet.state(slow) in {"queued", "started"} and time.monotonic() < until:
         if jumps:
             clock.put(jumps.pop())
         for lapses in scores(fleet, "rq:wip:q"):

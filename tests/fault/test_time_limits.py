@@ -99,7 +99,7 @@ def scene(
         supervisor = life.start(
             6, isolation=isolation, burst=True, timeout_grace=GRACE, paths=[str(life.folder)]
         )
-        code = supervisor.end_or_kill(40)
+        code = supervisor.end_or_kill(25)
         children = life.children()
         yield Scene(
             isolation,
