@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from chaos.journal import Run
-from chaos.plan import Fault, Kind, Spec
+from chaos.plan import STOPS, Fault, Kind, Spec
 from chaos.storm import Injected
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import ENDED, State
@@ -90,7 +90,7 @@ class Account:
     again: int = 0
     """Runs done again, poison pills' own aside."""
     late: int = 0
-    """Of them, those of a worker that was stopped and went on when another had run the job."""
+    """Of them, those that a worker began which was stopped in between, and went on too late."""
     recoveries: list[Recovery] = field(default_factory=list[Recovery])
 
     def count(self, wrong: Wrong) -> int:
@@ -144,6 +144,13 @@ class _Risks:
         faults = reversed(self._faults.get(run.lease, ()))
         hits = (fault for fault in faults if fault.concerns(run.worker) and fault.at < before)
         return next(hits, None)
+
+    def slept(self, run: Run) -> bool:
+        """Return whether the run was claimed before its worker was stopped, and began after."""
+        return any(
+            fault.fault in STOPS and fault.concerns(run.worker) and fault.at < run.began
+            for fault in self._faults.get(run.lease, ())
+        )
 
 
 class _Job:
@@ -204,7 +211,7 @@ class _Job:
             following = same[number + 1] if number + 1 < len(same) else None
             if following and (fault := self._risks.of(run, before=following.began)):
                 self.recoveries.append(Recovery(self._id, fault.fault, following.began - fault.at))
-            elif number and not following and self._risks.of(run):
+            if number and self._risks.slept(run):
                 self.late += 1
         self.again += 0 if is_pill else len(same) - 1
 

@@ -133,6 +133,8 @@ HARMLESS: Final = frozenset(
 )
 """Faults that must not cost any job its run."""
 
+STOPS: Final = frozenset({Fault.STOP_WORKER, Fault.STOP_SUPERVISOR, Fault.STOP_MACHINE})
+
 _WEIGHTS: Final[Mapping[Fault, float]] = MappingProxyType(
     {
         Fault.KILL_WORKER: 6,
