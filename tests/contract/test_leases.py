@@ -11,7 +11,7 @@ from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs
+from workhorse.store import jobs, workers
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -89,7 +89,8 @@ def test_a_job_that_rq_ended_under_a_running_execution_stops_it(
     else:
         every_life.client.hset("rq:job:j", "status", "canceled")
     assert every_life.extend(job) == [execution_of(job)]
-    assert every_life.members("rq:wip:q") == []
+    left = {key for key in every_life.dump() if "execution" in key or "wip" in key}
+    assert left == set()
     assert every_life.settle(job, Returned(None)) in {Settled.GONE, Settled.REFUSED}
 
 
@@ -332,3 +333,12 @@ def test_a_recovered_run_keeps_the_time_at_which_it_began(life: Life) -> None:
     life.recover()
 
     assert life.field("started_at") == "2026-01-02T03:04:05.000006Z"
+
+
+def test_the_list_of_a_workers_executions_lasts_as_long_as_the_worker_is_shown(
+    every_life: Life,
+) -> None:
+    every_life.extend(every_life.start(), lease=60)
+    fields = ["state", "busy"]
+    every_life.store.run(workers.register(every_life.keys, "w", ["q"], fields, ttl=480))
+    assert every_life.client.ttl("rq:worker:w:executions") > 400

@@ -108,6 +108,17 @@ def test_a_running_execution_is_fenced_out(every_life: Life, act: str) -> None:
     assert len(every_life.extend(job)) == 1
     assert every_life.settle(job, Returned(None)) is not Settled.APPLIED
     assert every_life.state() is state
+    assert every_life.field("execution_id") is None
+
+
+@pytest.mark.parametrize("act", ["cancel", "delete"])
+def test_a_run_of_rqs_worker_is_fenced_out_which_the_job_does_not_name(
+    every_life: Life, act: str
+) -> None:
+    every_life.extend(every_life.start())
+    every_life.client.hdel("rq:job:j", "execution_id")
+    getattr(every_life, act)()
+    assert {key for key in every_life.dump() if "execution" in key or "wip" in key} == set()
 
 
 def test_a_canceled_and_requeued_job_ignores_its_first_execution(every_life: Life) -> None:

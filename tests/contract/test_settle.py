@@ -107,6 +107,14 @@ def test_a_retry_at_once_goes_to_the_back_of_its_queue_or_to_the_front(every_lif
     assert every_life.field("retries_left", "a") == "0"
 
 
+def test_a_job_that_is_tried_again_at_once_waits_since_then(every_life: Life) -> None:
+    job = every_life.start(retries_left=1)
+    every_life.client.hset("rq:job:j", "enqueued_at", "2001-01-01T00:00:00.000000Z")
+    every_life.settle(job, judge(Raised("boom"), job.policy))
+    assert every_life.state() is State.QUEUED
+    assert str(every_life.field("enqueued_at")) > "2020"
+
+
 def test_a_retry_later_is_scheduled(every_life: Life) -> None:
     job = every_life.start(retries_left=1, retry_intervals=(60,))
     every_life.settle(job, judge(Raised("boom"), job.policy))
@@ -262,6 +270,16 @@ def test_those_who_wait_are_told_of_other_ends(every_life: Life, end: str) -> No
     every_life.start()
     every_life.store.run(jobs.wait(every_life.keys, "j"))
     getattr(every_life, end)()
+    assert every_life.client.llen("rq:ended:j") == 1
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["canceled", "deleted"])
+def test_those_who_wait_are_told_when_the_queue_is_emptied(
+    every_life: Life, *, keep: bool
+) -> None:
+    every_life.enqueue("j")
+    every_life.store.run(jobs.wait(every_life.keys, "j"))
+    every_life.store.run(jobs.empty(every_life.keys, "q", keep_jobs=keep, forget=False))
     assert every_life.client.llen("rq:ended:j") == 1
 
 

@@ -66,7 +66,7 @@ def _commit() -> str:
 
 def _described(mutation: Mutation) -> str:
     faults = ", ".join(map(str, mutation.faults))
-    return f"{mutation.name:60} {'quick' if mutation.quick else '':6} {faults}".rstrip()
+    return f"{mutation.name:66} {'quick' if mutation.quick else '':6} {faults}".rstrip()
 
 
 async def _run(mutations: Sequence[Mutation], at_once: int, *, verbose: bool) -> int:
@@ -112,7 +112,7 @@ def _sum_up(reports: Sequence[Report]) -> int:
 
 
 def _show(report: Report, *, verbose: bool) -> None:
-    print(f"{report.said:11} {report.mutation.name:60} {report.seconds:5.1f} s", flush=True)
+    print(f"{report.said:11} {report.mutation.name:66} {report.seconds:5.1f} s", flush=True)
     if verbose or report.said is not Said.CAUGHT:
         for reason in report.reasons:
             print(f"            {reason}", flush=True)

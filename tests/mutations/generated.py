@@ -48,7 +48,7 @@ def of_script(name: str, text: str) -> list[Mutation]:
 
     >>> script = "if a == 1 then\n  redis.call('DEL',\n    b)\nend\n"
     >>> [mutation.name for mutation in of_script("x.lua", script)]
-    ["x.lua: if not (a == 1)", "x.lua: without redis.call('DEL', b)"]
+    ['x.lua: if not (a == 1)', "x.lua: without redis.call('DEL', b)"]
     """
     tests = _tests_for(name)[:NEAREST]
     seen: Counter[str] = Counter()

@@ -34,7 +34,7 @@ class Mutation:
     tests: tuple[str, ...]
     edits: tuple[Edit, ...]
     faults: tuple[int, ...] = ()
-    """The rows of the fault matrix that the tests stand for."""
+    """The rows of the fault matrix that it opens again."""
     quick: bool = False
     """Whether its tests fail within seconds, and always: one that `make check` may draw."""
 
@@ -78,8 +78,8 @@ def _read(path: Path, kind: str) -> list[dict[str, Any]]:
 
 def _mutation(entry: dict[str, Any]) -> Mutation:
     edits = tuple(Edit(**edit) for edit in entry.pop("edit"))
-    entry["tests"], entry["faults"] = tuple(entry["tests"]), tuple(entry.get("faults", ()))
-    return Mutation(edits=edits, **entry)
+    tests, faults = tuple(entry.pop("tests")), tuple(entry.pop("faults", ()))
+    return Mutation(edits=edits, tests=tests, faults=faults, **entry)
 
 
 def mutated(mutation: Mutation, root: Path = ROOT) -> dict[Path, str]:

@@ -20,7 +20,7 @@ from tests.mutations.lists import ROOT, Mutation, NotAppliedError, mutated
 
 LIMIT = 150.0
 """Seconds for the tests of one mutation; those of all, where nothing is changed, may take more."""
-COPIED = ("src", "tests", "pyproject.toml")
+COPIED = ("src", "tests", "chaos", "tools", "pyproject.toml")
 LINKED = (".servers", ".venv-rq")
 PASSED, FAILED = 0, 1  # pytest's exit codes
 
@@ -120,17 +120,24 @@ def judge(mutation: Mutation, code: int, output: str) -> tuple[Said, tuple[str, 
     >>> judge(mutation, 1, "FAILED t.py::test_a[x] - oh\\nFAILED t.py::test_b[2] - no")
     (<Said.MISSED: 'MISSED'>, ('passed: t.py::test_b[1]',))
     """
-    if mutation.any_test and code == FAILED:
-        return Said.CAUGHT, _failures(output)
-    if code not in (PASSED, FAILED) or re.search("^ERROR ", output, re.MULTILINE):
-        return Said.BROKEN, tuple(output.splitlines()[-15:])
+    tail = tuple(output.splitlines()[-15:])
+    if code not in (PASSED, FAILED):
+        return Said.BROKEN, tail
     if mutation.is_control:
-        tail = tuple(output.splitlines()[-15:])
         return (Said.PASSED, ()) if code == PASSED else (Said.BROKEN, tail)
-    failed = set(re.findall(r"^FAILED (\S+)", output, re.MULTILINE))
-    failed |= {test.partition("[")[0] for test in failed}
-    passed = tuple(f"passed: {test}" for test in mutation.tests if test not in failed)
-    return (Said.MISSED, passed) if passed else (Said.CAUGHT, _failures(output))
+    others = () if mutation.any_test else mutation.tests
+    missing = [test for test in others if not _is_told("FAILED", test, output)]
+    if missing and any(_is_told("ERROR", test, output) for test in missing):
+        return Said.BROKEN, tail
+    if missing or code == PASSED:
+        return Said.MISSED, tuple(f"passed: {test}" for test in missing or mutation.tests)
+    return Said.CAUGHT, _failures(output)
+
+
+def _is_told(word: str, test: str, output: str) -> bool:
+    parameters = "" if "[" in test else r"(\[.*\])?"
+    line = rf"^{word} {re.escape(test)}{parameters}( - |$)"
+    return re.search(line, output, re.MULTILINE) is not None
 
 
 def _failures(output: str) -> tuple[str, ...]:
