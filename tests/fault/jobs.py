@@ -257,7 +257,8 @@ def leave(journal: str, job_id: str, code: int) -> None:
 def be_killed_after_it(journal: str, job_id: str, how: str) -> None:
     """Have our process killed once it has told how we ended."""
 
-    def die(_: int) -> NoReturn:
+    def die(status: int) -> NoReturn:
+        del status
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
 

@@ -15,7 +15,7 @@ import redis
 
 from tests.support.faults import Life
 from tests.support.lives import Life as Calls
-from tests.support.proxy import Fault, Rule
+from tests.support.proxy import Fault, Rule, Seen
 from tests.support.waiting import wait_until
 from workhorse import Job, Queue
 from workhorse.core.settings import RECONCILE_AFTER
@@ -126,7 +126,10 @@ def test_window_s7_due_jobs_are_moved_at_once_though_whoever_moves_them_dies(
     dies = life.start(queues=["other"])
     wait_until(lambda: "forward" in life.proxy.names())
     schedule = life.keys.registry("scheduled", "q")
-    is_due = lambda _: life.client.zscore(schedule, "job") == 1  # noqa: E731
+
+    def is_due(_: Seen) -> bool:
+        return bool(life.client.zscore(schedule, "job") == 1)
+
     kill = Rule(fault, name="forward", where=is_due, then=lambda _: dies.kill_all())
     life.proxy.add(kill)
     make_due(life, "job")
@@ -146,8 +149,11 @@ def test_window_t5_several_that_saw_the_same_lapsed_leases_judge_each_once(life:
     claim = jobs.claim(life.keys, ["q"], worker="dead", token="t" * 24, count=20, lease=60)
     assert len(life.store.run(claim).jobs) == 20
     together = Barrier(4)
-    seen = Rule(Fault.DELAY, name="lapsed", times=4, then=lambda _: together.wait(10))
-    life.proxy.add(seen)
+
+    def wait_for_the_others(_: Seen) -> None:
+        together.wait(10)
+
+    life.proxy.add(Rule(Fault.DELAY, name="lapsed", times=4, then=wait_for_the_others))
     life.let_leases_lapse()
     for _ in range(4):
         life.start(queues=["other"])

@@ -18,7 +18,7 @@ import redis
 
 from tests.support.faults import Life, Started, children_of, is_running
 from tests.support.lives import Life as Calls
-from tests.support.proxy import Fault, Rule
+from tests.support.proxy import Fault, Rule, Seen
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
 from workhorse import Job, Queue, Retry, SimpleWorker, Worker
@@ -140,20 +140,28 @@ def test_window_f4_a_job_without_a_limit_in_a_worker_that_can_not_extend_its_lea
 # R: brought back by its own late end
 
 
+def take_away(life: Life, act: str) -> Callable[[Seen], None]:
+    """Return what cancels or deletes the job, at the moment of a fault."""
+
+    def then(_: Seen) -> None:
+        if act == "cancel":
+            life.store.run(jobs.cancel(life.keys, "job"))
+        else:
+            life.store.run(jobs.delete(life.keys, ["job"]))
+
+    return then
+
+
 @both_isolations
 @pytest.mark.parametrize("result_ttl", [None, 0])
 def test_window_r1_a_job_that_is_deleted_while_it_ends_stays_deleted(
     life: Life, isolation: str, result_ttl: int | None
 ) -> None:
     life.enqueue("give", "job", result_ttl=result_ttl)
-    deleted = Rule(
-        Fault.LOSE_REQUEST,
-        name="settle",
-        then=lambda _: life.store.run(jobs.delete(life.keys, ["job"])),
-    )
-    life.proxy.add(deleted)
+    race = Rule(Fault.LOSE_REQUEST, name="settle", then=take_away(life, "delete"))
+    life.proxy.add(race)
     life.drain(isolation=isolation)
-    assert deleted.hits
+    assert race.hits
     assert not life.client.exists(life.keys.job("job"), life.keys.results("job"))
     life.assert_clean()
 
@@ -163,14 +171,10 @@ def test_window_r2_a_job_that_is_canceled_while_it_ends_stays_canceled(
     life: Life, isolation: str
 ) -> None:
     life.enqueue("give", "job")
-    canceled = Rule(
-        Fault.LOSE_REQUEST,
-        name="settle",
-        then=lambda _: life.store.run(jobs.cancel(life.keys, "job")),
-    )
-    life.proxy.add(canceled)
+    race = Rule(Fault.LOSE_REQUEST, name="settle", then=take_away(life, "cancel"))
+    life.proxy.add(race)
     life.drain(isolation=isolation)
-    assert canceled.hits
+    assert race.hits
     assert (life.state("job"), life.value("job")) == ("canceled", None)
     life.assert_clean()
 
@@ -184,14 +188,10 @@ def test_window_r3_a_job_that_is_taken_away_while_it_becomes_due_is_not_run(
     life.wait_for("job", state="scheduled")
     schedule = life.keys.registry("scheduled", "q")
 
-    def take_away(_: object) -> None:
-        call = (
-            jobs.cancel(life.keys, "job") if act == "cancel" else jobs.delete(life.keys, ["job"])
-        )
-        life.store.run(call)
+    def is_due(_: Seen) -> bool:
+        return bool(life.client.zscore(schedule, "job") == 1)
 
-    is_due = lambda _: life.client.zscore(schedule, "job") == 1  # noqa: E731
-    race = Rule(Fault.LOSE_REQUEST, name="forward", where=is_due, then=take_away)
+    race = Rule(Fault.LOSE_REQUEST, name="forward", where=is_due, then=take_away(life, act))
     life.proxy.add(race)
     life.client.zadd(schedule, {"job": 1})
     race.wait()
