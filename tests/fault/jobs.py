@@ -268,12 +268,6 @@ def be_killed_after_it(journal: str, job_id: str, how: str) -> None:
         raise ValueError(job_id)
 
 
-def give_a_function(journal: str, job_id: str) -> object:
-    """Return what can't be stored."""
-    work(journal, job_id)
-    return lambda: None
-
-
 def abort(journal: str, job_id: str) -> None:
     write(journal, f"begin {job_id}")
     os.abort()

@@ -181,17 +181,6 @@ def test_window_t7_several_that_move_due_jobs_at_once_move_each_once(life: Life)
     life.assert_clean()
 
 
-def test_window_t9_an_id_that_is_enqueued_twice_is_one_job_and_one_run(
-    life: Life, queue: Queue
-) -> None:
-    first, second = [enqueue(life, queue, "work") for _ in range(2)]
-    assert first == second
-    assert queue.job_ids == ["job"]
-    life.drain()
-    assert life.begun() == {"job": 1}
-    life.assert_clean()
-
-
 @pytest.mark.parametrize("how", ["succeeds", "fails"])
 def test_window_t11_a_process_that_dies_when_its_job_has_ended_changes_nothing(
     life: Life, how: str

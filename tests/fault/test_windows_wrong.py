@@ -51,17 +51,6 @@ def enqueue(life: Life, queue: Queue, name: str, **options: Any) -> Job:
 # F: failed although it succeeded
 
 
-@both_isolations
-def test_window_f1_a_job_whose_result_can_not_be_stored_has_finished(
-    life: Life, isolation: str
-) -> None:
-    life.enqueue("give_a_function", "job", **FOREVER)
-    life.drain(isolation=isolation)
-    assert life.state("job") == "finished"
-    assert life.begun()["job"] == 1
-    life.assert_clean()
-
-
 @pytest.mark.parametrize(
     "error", ["ERR boom", "OOM no memory", "WRONGTYPE no such", "READONLY no"]
 )
@@ -274,7 +263,7 @@ def test_window_k1_a_stop_between_a_jobs_entry_and_its_process_ends_that_job_alo
     still = [forker, *children_of(forker)]
     for pid in still:
         os.kill(pid, signal.SIGSTOP)
-    life.enqueue("work", "job")
+    life.enqueue("linger", "job", 60)
     life.wait_for("job", state="started")
     wait_until(lambda: "extend" in life.proxy.names())
     life.store.run(jobs.stop(life.keys, "job", token="t" * 24))
