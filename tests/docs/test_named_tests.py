@@ -12,6 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (ROOT / "docs/delivery.md", ROOT / "tests/fault/README.md")
 NAMED = re.compile(r"`((?:tests/\w+/)?test_\w+)::(test_\w+)(\*?)(?:\[[^]]*\])?`")
+WINDOWS = {
+    f"{letter}{number}"
+    for letter, last in {"L": 8, "S": 9, "T": 11, "F": 5, "R": 3, "M": 1, "K": 2, "P": 1}.items()
+    for number in range(1, last + 1)
+}
+"""In which RQ 3.0 loses a job, runs it twice ..."""
 DEFINED = re.compile(r"^ *def (test_\w+)\(", re.MULTILINE)
 
 
@@ -44,3 +50,25 @@ def test_every_fault_has_its_line_in_the_promises() -> None:
         if number
     }
     assert tested <= table
+
+
+def windows() -> dict[str, str]:
+    """Return what the table of RQ's windows says of each number."""
+    table = (ROOT / "tests/fault/README.md").read_text()
+    rows = re.findall(r"^\| ([LSTFRMKP]\d[^|]*) \|[^|]*\|(.*)\|$", table, re.MULTILINE)
+    return {number: said for numbers, said in rows for number in numbers.split(", ")}
+
+
+def test_every_window_of_rqs_has_its_line() -> None:
+    said = windows()
+    assert said.keys() == WINDOWS
+    assert [
+        number for number in WINDOWS if not re.search("`.*test_|waits for ", said[number])
+    ] == []
+
+
+def test_a_window_that_has_tests_names_them() -> None:
+    said = windows()
+    for path in (ROOT / "tests/fault").glob("test_*.py"):
+        for number in re.findall(r"def test_window_([a-z]\d+)_", path.read_text()):
+            assert f"`{path.stem}::test_window_{number}_*`" in said[number.upper()]

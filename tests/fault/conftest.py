@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry as ClientRetry
 
 from tests.fault.troubles import Restartable
 from tests.support import fleet as fleets
 from tests.support.faults import Life, Nursery, load_scripts
 from tests.support.fleet import Fleet
+from workhorse import Queue
 
 NewLife = Callable[[], Life]
 
@@ -44,6 +47,15 @@ def new_life(server_socket: Path, nursery: Nursery) -> Iterator[NewLife]:
 def life(new_life: NewLife) -> Iterator[Life]:
     with new_life() as life:
         yield life
+
+
+@pytest.fixture
+def queue(life: Life, environment_of_its_own: pytest.MonkeyPatch) -> Iterator[Queue]:
+    """A life's queue as a program has it whose client sends nothing again."""
+    environment_of_its_own.setenv("RQ_KEY_PREFIX", life.prefix)
+    retry = ClientRetry(NoBackoff(), 0)
+    with redis.Redis(unix_socket_path=str(life.proxy.socket), retry=retry) as client:
+        yield Queue("q", connection=client)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from workhorse import JobStoppedException, get_current_job
 
@@ -51,6 +51,31 @@ def save(journal: str, job_id: str) -> None:
     job.meta = {"half": "done"}
     job.save_meta()
     write(journal, f"end {job_id}")
+
+
+def save_and_die_once(journal: str, job_id: str) -> object:
+    """Save something, and be killed; in the run after that, return what was saved."""
+    write(journal, f"begin {job_id}")
+    job = get_current_job()
+    assert job is not None
+    if not job.meta:
+        job.meta = {"half": "done"}
+        job.save_meta()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job.meta
+
+
+def stop_itself_once(journal: str, job_id: str) -> str:
+    """Ask for our own end, which comes too late; in the run after that, fail."""
+    write(journal, f"begin {job_id}")
+    job = get_current_job()
+    assert job is not None
+    if job.meta:
+        raise ValueError(job_id)
+    job.meta = {"stopped": True}
+    job.save_meta()
+    job.stop()
+    return "done"
 
 
 def linger(journal: str, job_id: str, seconds: float) -> None:
@@ -179,6 +204,12 @@ def hang(journal: str, job_id: str, how: str) -> None:
     write(journal, f"end {job_id}")
 
 
+def leave_child(journal: str, job_id: str) -> None:
+    """Start a process, tell which, and end before it does."""
+    write(journal, f"child {job_id}", subprocess.Popen(["sleep", "60"]).pid)
+    work(journal, job_id)
+
+
 def hang_with_child(journal: str, job_id: str, how: str) -> None:
     """Start a process first, and tell which."""
     child = subprocess.Popen(["sleep", "60"])
@@ -221,6 +252,20 @@ def segfault(journal: str, job_id: str) -> None:
 def leave(journal: str, job_id: str, code: int) -> None:
     write(journal, f"begin {job_id}")
     os._exit(code)
+
+
+def be_killed_after_it(journal: str, job_id: str, how: str) -> None:
+    """Have our process killed once it has told how we ended."""
+
+    def die(status: int) -> NoReturn:
+        del status
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    os._exit = die
+    work(journal, job_id)
+    if how == "fails":
+        raise ValueError(job_id)
 
 
 def abort(journal: str, job_id: str) -> None:

@@ -66,12 +66,12 @@ def test_no_two_mutations_share_a_name() -> None:
 
 
 def test_every_fault_test_was_seen_to_fail() -> None:
-    """It is named by a mutation, or stands among the exceptions."""
+    """So was that of each window of RQ's: a mutation names it, or it is among the exceptions."""
     tests = {
         f"tests/fault/{path.stem}::{function}"
         for path in FAULTS.glob("test_*.py")
         for function in functions_in(path)
-        if function.startswith("test_fault_")
+        if function.startswith(("test_fault_", "test_window_"))
     }
     assert sorted(tests - {test.partition("[")[0] for test in NAMED} - EXCEPTED) == []
 

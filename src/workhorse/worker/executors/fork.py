@@ -32,10 +32,10 @@ def _nobody(pid: int) -> None:
 class ForkExecutor:
     """Runs one job at a time, each in a child of a process that forks ahead of time.
 
-    *on_child* is told the process group of each job before any of its code runs. That process
-    is a fork of this one, so that children have what this one has imported; a run is pickled
-    for them, except for the objects in *shared*, which both have. A *lean* one begins
-    anew, and so forks in a fraction of the time; it shares nothing.
+    *on_child* is told the process group of each job before any of its code runs, and 0 when the
+    job has ended. That process is a fork of this one, so that children have what this one has
+    imported; a run is pickled for them, except for the objects in *shared*, which both have. A
+    *lean* one begins anew, and so forks in a fraction of the time; it shares nothing.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class ForkExecutor:
             self._leaving.end()
         # Its own end takes a moment more, in which the next job may already begin.
         self._child, self._leaving = None, child
+        self._on_child(0)  # whoever is to kill us, or the next job, kills no group of this one
         return [Ended(child.execution_id, outcome, child.started_at, ended_at)]
 
     def close(self) -> None:
@@ -101,6 +102,7 @@ class ForkExecutor:
             if child:
                 child.end()
         self._child = self._leaving = None
+        self._on_child(0)
         if self._forker:
             self._forker.close()
             self._forker = None
