@@ -149,6 +149,13 @@ def _is_number_of_runs(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 1
 
 
+def check_bytes(name: str, size: object) -> int:
+    """Return *size* if it is a number of bytes."""
+    if isinstance(size, int) and not isinstance(size, bool) and size > 0:
+        return size
+    raise InvalidOptionError(f"{name} is {size!r}: give a number of bytes, 1 or more")
+
+
 def _ttl(ttl: object) -> int | None:
     seconds = _seconds("ttl", ttl)
     if seconds is not None and seconds <= 0:

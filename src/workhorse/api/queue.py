@@ -24,7 +24,7 @@ from workhorse.api.options import (
 from workhorse.api.sending import Sending
 from workhorse.core import settings
 from workhorse.core.errors import DuplicateJobError, InvalidCallError, NoSuchJobError
-from workhorse.core.ids import check_job_id, check_queue_name, new_token
+from workhorse.core.ids import check_job_id, check_queue_name, is_queue_name, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.states import State
 from workhorse.core.verdicts import OnLost
@@ -96,10 +96,12 @@ class Queue:
         job_class: type[Job] | None = None,
         serializer: Serializer | str | None = None,
     ) -> list[Self]:
-        """Return every queue that was ever used, by name."""
+        """Return every queue that was ever used, by name; not what names no queue."""
         names = store_of(connection).run(views.queue_names(default_keys()))
         return [
-            cls(name, connection, job_class=job_class, serializer=serializer) for name in names
+            cls(name, connection, job_class=job_class, serializer=serializer)
+            for name in names
+            if is_queue_name(name)
         ]
 
     def __repr__(self) -> str:
@@ -150,9 +152,9 @@ class Queue:
         ``on_lost="requeue"``, the default, it is run again, until *max_starts* runs were lost;
         with ``"fail"`` it has failed, for jobs that must not be run twice.
 
-        Raises InvalidCallError, SerializationError or another error of ours for what could
-        not be run, before anything is sent; EnqueueRefusedError if the server did not take it,
-        EnqueueUnknownError if nobody knows: both have ``send_again()``.
+        Raises InvalidCallError, SerializationError, PayloadTooLargeError or another error of ours
+        for what could not be run, before anything is sent; EnqueueRefusedError if the server did
+        not take it, EnqueueUnknownError if nobody knows: both have ``send_again()``.
         """
         return self._enqueue([self._parse(f, args, kwargs)])[0]
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from workhorse.api.connection import client_of, default_keys, store_of
 from workhorse.api.job import Job
-from workhorse.api.options import check_lost, refuse_unknown, refuse_unsupported
+from workhorse.api.options import check_bytes, check_lost, refuse_unknown, refuse_unsupported
 from workhorse.api.queue import Queue
 from workhorse.core import settings
 from workhorse.core.errors import InvalidOptionError
@@ -42,7 +42,9 @@ class Worker:
     faster, watches over several processes, and needs no code. *queues* are names or Queues,
     the most urgent first; connection and serializer are those of the first Queue,
     where they are not given. *on_lost* and *max_starts* are for jobs that don't say, nor their
-    queue: see ``Queue.enqueue``. No job runs longer than *max_job_timeout*. Times are in seconds.
+    queue: see ``Queue.enqueue``. No job runs longer than *max_job_timeout*. A result of more than
+    *max_result_bytes*, serialized, is not stored; a text that says so stands in for it. Times are
+    in seconds.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -64,6 +66,7 @@ class Worker:
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
         max_job_timeout: int | None = None,
+        max_result_bytes: int = settings.RESULT_BYTES,
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
@@ -92,6 +95,7 @@ class Worker:
             on_lost=lost.on_lost,
             max_starts=lost.max_starts,
             max_job_timeout=max_job_timeout,
+            max_result_bytes=check_bytes("max_result_bytes", max_result_bytes),
             describe_jobs=log_job_description,
         )
         self._options = options if name is None else replace(options, name=name)
@@ -175,7 +179,7 @@ class Worker:
         store = store_of(connection if queue is None else queue.connection)
         keys = default_keys()
         names = store.run(views.worker_names(keys, queue.name if queue else None))
-        records = store.run_many([views.worker(keys, name) for name in names])
+        records = store.look_at([views.worker(keys, name) for name in names])
         return [RegisteredWorker(record) for record in records if record and not record.death]
 
     @classmethod

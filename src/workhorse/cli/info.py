@@ -18,18 +18,20 @@ from workhorse.store.views import WorkerRecord
 from workhorse.worker.logs import harmless
 
 _BAR: Final = 40
+_WIDEST: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """How many jobs of a queue are where."""
+    """How many jobs of a queue are where; None where the key is of another kind."""
 
     name: str
-    queued: int
-    executing: int
-    finished: int
-    failed: int
-    scheduled: int
+    queued: int | None
+    executing: int | None
+    finished: int | None
+    failed: int | None
+    scheduled: int | None
+    set_aside: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Shown:
 
     queues: list[QueueCounts]
     workers: list[WorkerRecord]
+    odd: list[str]
+    """What is in the list of queues and names none."""
 
 
 @click.command()
@@ -74,7 +78,10 @@ def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
 
 def _look(store: Store, names: list[str]) -> Shown:
     keys = default_keys()
-    names = names or store.run(views.queue_names(keys))
+    asked = [views.queue_names(keys), views.odd_queues(keys), views.worker_names(keys)]
+    listed, odd, known = (found or [] for found in store.look_at(asked))
+    odd = [] if names else odd
+    names = names or listed
     calls: list[Any] = []
     for name in names:
         calls += (
@@ -83,13 +90,13 @@ def _look(store: Store, names: list[str]) -> Shown:
             views.registry_count(keys, "finished", name),
             views.registry_count(keys, "failed", name),
             views.registry_count(keys, "scheduled", name),
+            views.broken_count(keys, name),
         )
-    counts = iter(store.run_many(calls))
-    queues = [QueueCounts(name, *(next(counts) for _ in range(5))) for name in names]
-    known = store.run(views.worker_names(keys))
-    records = store.run_many([views.worker(keys, name) for name in known])
+    counts = iter(store.look_at(calls))
+    queues = [QueueCounts(name, *(next(counts) for _ in range(6))) for name in names]
+    records = store.look_at([views.worker(keys, name) for name in known])
     workers = [w for w in records if w and not w.death and set(w.queues) & set(names or w.queues)]
-    return Shown(queues, workers)
+    return Shown(queues, workers, odd)
 
 
 def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
@@ -97,6 +104,7 @@ def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     if not given["only_workers"]:
         lines += _queue_lines(shown.queues, raw=raw)
+        lines += [f"Not the key of a queue: {harmless(key)}" for key in shown.odd if not raw]
     if not given["only_queues"]:
         if lines and not raw:
             lines.append("")
@@ -105,24 +113,32 @@ def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
 
 
 def _queue_lines(queues: list[QueueCounts], *, raw: bool) -> list[str]:
-    most = max((queue.queued for queue in queues), default=0)
-    width = max((len(queue.name) for queue in queues), default=0)
+    most = max((queue.queued or 0 for queue in queues), default=0)
+    width = min(max((len(queue.name) for queue in queues), default=0), _WIDEST)
     lines: list[str] = []
     for queue in queues:
         name = harmless(queue.name)
         told = (
-            f"{queue.queued}, {queue.executing} executing, {queue.finished} finished, "
-            f"{queue.failed} failed, {queue.scheduled} scheduled"
+            f"{_shown(queue.queued)}, {_shown(queue.executing)} executing, "
+            f"{_shown(queue.finished)} finished, {_shown(queue.failed)} failed, "
+            f"{_shown(queue.scheduled)} scheduled"
         )
+        if queue.set_aside:
+            told += f", {queue.set_aside} set aside"
         if raw:
             lines.append(f"queue {name} {told}")
             continue
-        bar = "█" * _bar_length(queue.queued, most)
+        bar = "█" * _bar_length(queue.queued or 0, most)
         lines.append(f"{name:<{max(width, 12)}} |{bar} {told}")
     if not raw:
-        jobs = sum(queue.queued for queue in queues)
+        jobs = sum(queue.queued or 0 for queue in queues)
         lines.append(f"{_count(len(queues), 'queue')}, {_count(jobs, 'job')} waiting")
     return lines
+
+
+def _shown(number: int | None) -> str:
+    """Return a count; ``?`` for a key in which nothing can be counted."""
+    return "?" if number is None else str(number)
 
 
 def _count(number: int, noun: str) -> str:
@@ -147,8 +163,8 @@ def _bar_length(number: int, most: int) -> int:
 
 def _worker_lines(shown: Shown, *, raw: bool) -> list[str]:
     lines = [
-        f"{'worker ' if raw else ''}{harmless(worker.name)} ({worker.hostname} "
-        f"{worker.ip_address or ''} {worker.pid}): {worker.state} {', '.join(worker.queues)}. "
+        f"{'worker ' if raw else ''}{harmless(worker.name)} ({harmless(_place(worker))}): "
+        f"{harmless(worker.state)} {harmless(', '.join(worker.queues))}. "
         f"jobs: {worker.successful_job_count} finished, {worker.failed_job_count} failed"
         for worker in shown.workers
     ]
@@ -161,11 +177,15 @@ def _worker_lines(shown: Shown, *, raw: bool) -> list[str]:
     return lines
 
 
+def _place(worker: WorkerRecord) -> str:
+    return f"{worker.hostname} {worker.ip_address or ''} {worker.pid}"
+
+
 def _by_queue(shown: Shown, *, raw: bool) -> list[str]:
     lines: list[str] = []
     for queue in shown.queues:
         on_it = [w for w in shown.workers if queue.name in w.queues]
-        told = ", ".join(f"{harmless(w.name)} ({w.state})" for w in on_it) or "none"
+        told = ", ".join(f"{harmless(w.name)} ({harmless(w.state)})" for w in on_it) or "none"
         lines.append(f"{harmless(queue.name)}: {told}")
     if not raw:
         lines.append(

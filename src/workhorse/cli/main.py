@@ -68,7 +68,8 @@ def run(args: list[str] | None = None) -> int:
             raise
         message, code = told
         if message:
-            click.echo(f"workhorse: {' '.join(message.split())}", err=True)
+            harmless = import_module("workhorse.worker.logs").harmless  # heavy, and seldom needed
+            click.echo(f"workhorse: {harmless(' '.join(message.split()))}", err=True)
         return code
     return outcome if isinstance(outcome, int) else 0
 

@@ -66,6 +66,14 @@ from workhorse.worker.supervisor import Supervisor
     help="How long results are kept, unless the job says so itself.",
 )
 @click.option(
+    "--max-result-bytes",
+    type=click.IntRange(1),
+    default=settings.RESULT_BYTES,
+    show_default=True,
+    metavar="BYTES",
+    help="A larger result, serialized, is not stored: a text that says so stands in for it.",
+)
+@click.option(
     "--worker-ttl",
     type=click.IntRange(1),
     default=settings.WORKER_TTL,
@@ -160,6 +168,7 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         max_jobs=given["max_jobs"],
         max_idle_time=given["max_idle_time"],
         result_ttl=given["results_ttl"],
+        max_result_bytes=given["max_result_bytes"],
         worker_ttl=given["worker_ttl"],
         lease=given["lease"],
         max_job_timeout=given["max_job_timeout"],

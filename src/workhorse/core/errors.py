@@ -54,6 +54,10 @@ class SerializationError(WorkhorseError, TypeError):
     """Arguments or meta could not be turned into bytes; nothing was sent."""
 
 
+class PayloadTooLargeError(WorkhorseError, ValueError):
+    """A call with its arguments is larger than a job may be; nothing was sent."""
+
+
 class TimeoutFormatError(WorkhorseError, ValueError):
     """A time span is neither a number of seconds nor text such as ``"1h30m"``."""
 

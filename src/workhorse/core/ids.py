@@ -9,7 +9,10 @@ from typing import Final
 from workhorse.core.errors import InvalidNameError
 
 _JOB_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters, those that turn the direction of text, and halves of characters."""
 _LONGEST: Final = 255
 
 
@@ -51,7 +54,7 @@ def check_job_id(job_id: object) -> str:
     """
     if isinstance(job_id, str) and _JOB_ID.fullmatch(job_id):
         return job_id
-    raise InvalidNameError(f"not a job id: {job_id!r} (use 1 to 255 of A-Z a-z 0-9 _ -)")
+    raise InvalidNameError(f"not a job id: {_brief(job_id)} (use 1 to 255 of A-Z a-z 0-9 _ -)")
 
 
 def check_queue_name(name: object) -> str:
@@ -62,6 +65,17 @@ def check_queue_name(name: object) -> str:
         ...
     workhorse.core.errors.InvalidNameError: not a queue name: 'low\n' (1 to 255 visible characters)
     """
-    if isinstance(name, str) and 0 < len(name) <= _LONGEST and not _CONTROL.search(name):
+    if isinstance(name, str) and is_queue_name(name):
         return name
-    raise InvalidNameError(f"not a queue name: {name!r} (1 to 255 visible characters)")
+    raise InvalidNameError(f"not a queue name: {_brief(name)} (1 to 255 visible characters)")
+
+
+def is_queue_name(name: str) -> bool:
+    """Return whether *name* may name a queue."""
+    return 0 < len(name) <= _LONGEST and not _CONTROL.search(name)
+
+
+def _brief(name: object) -> str:
+    """Return what an error shows of *name*, which may be of any length."""
+    shown = repr(name[: _LONGEST + 1] if isinstance(name, str | bytes) else name)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."

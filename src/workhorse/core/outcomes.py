@@ -12,6 +12,8 @@ class Returned:
     """The function returned; *value* is what it returned, serialized, None for None."""
 
     value: bytes | None
+    replaced: str = ""
+    """Why *value* is a text that stands in for it, where it is one."""
 
 
 @dataclass(frozen=True, slots=True)

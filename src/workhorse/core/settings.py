@@ -37,6 +37,13 @@ BATCH_JOBS = 200
 CLAIM_BYTES = 1_000_000
 """A claim stops after this many bytes of arguments, so that large ones travel one by one."""
 
+CALL_BYTES = 64 << 20
+"""The most that a job's serialized call may have: more is not enqueued, and not decompressed."""
+RESULT_BYTES = 16 << 20
+"""The most that a worker stores of one serialized result."""
+TRACEBACK_BYTES = 1 << 20
+"""The most that is decompressed of a stored traceback: a dozen times what we store of one."""
+
 BELL_SECONDS = 1
 """An idle worker looks into its queues this often; RQ's producers ring no bell."""
 REGISTER_EVERY = 15.0

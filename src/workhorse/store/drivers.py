@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.store.calls import Call, Operation
-from workhorse.store.faults import is_refused_login, is_short, is_stale
+from workhorse.store.faults import is_of_data, is_refused_login, is_short, is_stale
 from workhorse.wire.records import Value
 
 R = TypeVar("R")
@@ -84,6 +84,24 @@ class Store:
         The first that failed raises, after all were sent; the others have been applied.
         """
         return _read(calls, self.try_many(calls))
+
+    def look_at(self, calls: Sequence[Call[R]]) -> list[R | None]:
+        """Run *calls* as ``run_many`` does; None where a key is of another kind than expected."""
+        replies: list[Any] = []
+        if len(calls) == 1:
+            try:
+                replies = self.try_many(calls)
+            except Exception as error:  # noqa: BLE001 - raised below, where it is another
+                replies = [error]
+        else:
+            replies = self.try_many(calls)
+        for reply in replies:
+            if isinstance(reply, Exception) and not is_of_data(reply):
+                raise reply
+        return [
+            None if isinstance(reply, Exception) else call.parse(reply)
+            for call, reply in zip(calls, replies, strict=True)
+        ]
 
     def try_many(self, calls: Sequence[Call[Any]]) -> list[Any]:
         """Run *calls* in one round trip; return their replies, unread, errors among them.

@@ -130,6 +130,11 @@ def is_passing(error: BaseException) -> bool:
     return "ResponseError" in kinds and any(word in str(error) for word in _PASSING_WORDS)
 
 
+def is_of_data(error: object) -> bool:
+    """Return whether *error* says that a key is of another kind than a command expects."""
+    return isinstance(error, Exception) and "WRONGTYPE" in str(error)
+
+
 def is_stale(error: BaseException) -> bool:
     """Return whether the connection may lead to the wrong server: a primary of yesterday."""
     kinds, text = _kinds(error), str(error)

@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """A key has neither an owner nor an expiry: it stays for ever."""
     UNLISTED = "unlisted"
     """Jobs of a queue that is not listed: they are neither forwarded nor recovered."""
+    BROKEN = "broken"
+    """Jobs were set aside, because they could not be handled."""
     MISSHAPEN = "misshapen"
     """A key, or a state, is not of a kind that we know."""
 
@@ -78,6 +80,16 @@ PERMANENT: Final = frozenset(
     }
 )  # fmt: skip
 """Keys that stay, by design. Of the others some are a job's, and the rest must expire."""
+TYPES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(LISTS | {"bell", "broken", "ended"}, "list"),
+        **dict.fromkeys(SORTED_SETS | {"executions"}, "zset"),
+        **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
+        **dict.fromkeys(("worker", "execution"), "hash"),
+        "results": "stream",
+    }
+)
+"""What keys must be, where they are read by that kind of command."""
 OF_A_JOB: Final = frozenset({"results", "dependents", "dependencies"})
 NEEDS_ITS_QUEUE: Final = frozenset({"queue", "lease", "scheduled"})
 
@@ -200,12 +212,14 @@ class KeyFacts(NamedTuple):
 def judge_key(name: KeyName | None, facts: KeyFacts) -> Fault | None:
     """Return what is wrong with a key that is no job's hash; None as *name*: nobody's."""
     template = name.template if name else ""
-    expected = "list" if template in LISTS else "zset" if template in SORTED_SETS else facts.type
+    expected = TYPES.get(template, facts.type)
     fault = None
     if facts.type == "none":
         pass  # gone meanwhile
     elif facts.type != expected:
         fault = Fault(Kind.MISSHAPEN, f"a {facts.type} where a {expected} belongs")
+    elif template == "broken":
+        fault = Fault(Kind.BROKEN, "jobs that could not be handled are set aside here")
     elif template in NEEDS_ITS_QUEUE and not facts.is_listed:
         fault = Fault(Kind.UNLISTED, "holds jobs of a queue that is not listed")
     elif template in PERMANENT or facts.ttl != -1 or (template in OF_A_JOB and facts.has_job):

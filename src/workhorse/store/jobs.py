@@ -183,8 +183,14 @@ def _claim(keys: Keys, reply: list[Any]) -> Claim:
     rows, dropped, suspended, unheeded, *broken = reply
     for each in broken:  # none, where an earlier claim is told again
         tell_broken(keys, each)
+    taken: list[Claimed] = []
+    for row in rows:
+        try:
+            taken.append(decode_claimed(row))
+        except UnicodeDecodeError:  # its lease lapses, and `recover` sets it aside
+            dropped.append((*row[:2], State.STARTED.encode()))
     return Claim(
-        jobs=[decode_claimed(row) for row in rows],
+        jobs=taken,
         dropped=[(_text(queue), _text(job_id), _text(state)) for queue, job_id, state in dropped],
         suspended=bool(suspended),
         unheeded=[(_text(queue), _text(job_id), _text(told)) for queue, job_id, told in unheeded],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
+from workhorse.core.errors import DeserializationError
 from workhorse.store.calls import Call, command
 from workhorse.wire.codec import date_from_text, int_or_none, text_or_none
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import Hash, JobRecord, decode
+
+T = TypeVar("T")
 
 REGISTRIES: Final = ("finished", "failed", "scheduled", "deferred", "canceled")
 
@@ -54,25 +57,48 @@ def registry_count(keys: Keys, registry: str, queue: str) -> Call[int]:
     return command("ZCARD", keys.registry(registry, queue), parse=int)
 
 
+def broken_count(keys: Keys, queue: str) -> Call[int]:
+    """Return how many jobs of *queue* are set aside because they could not be handled."""
+    return command("LLEN", keys.broken(queue), parse=int)
+
+
 def started_count(keys: Keys, queue: str) -> Call[int]:
     """Return how many jobs of *queue* are held by workers."""
     return command("ZCARD", keys.lease(queue), parse=int)
 
 
 def queue_names(keys: Keys) -> Call[list[str]]:
-    """Return every queue that was ever used, sorted."""
+    """Return every queue that was ever used, sorted; see ``odd_queues``."""
 
     def parse(reply: Iterable[bytes]) -> list[str]:
-        return sorted(keys.queue_name(key.decode()) for key in reply)
+        names = (_queue_name(keys, key) for key in reply)
+        return sorted(name for name in names if name)
 
     return command("SMEMBERS", keys.queues(), parse=parse)
+
+
+def odd_queues(keys: Keys) -> Call[list[str]]:
+    """Return what is among the queues' keys and is none, sorted; it may hold anything."""
+
+    def parse(reply: Iterable[bytes]) -> list[str]:
+        return sorted(_texts(key for key in reply if not _queue_name(keys, key)))
+
+    return command("SMEMBERS", keys.queues(), parse=parse)
+
+
+def _queue_name(keys: Keys, key: bytes) -> str:
+    """Return the queue that *key* belongs to, or '' if it is no queue's key."""
+    try:
+        return keys.queue_name(key.decode())
+    except ValueError:
+        return ""
 
 
 def worker_names(keys: Keys, queue: str | None = None) -> Call[list[str]]:
     """Return the workers that registered, sorted; those of *queue* only, where it is given."""
 
     def parse(reply: Iterable[bytes]) -> list[str]:
-        return sorted(keys.worker_name(key.decode()) for key in reply)
+        return sorted(keys.worker_name(key) for key in _texts(reply))
 
     return command("SMEMBERS", keys.workers(queue), parse=parse)
 
@@ -108,6 +134,7 @@ def worker(keys: Keys, name: str) -> Call[WorkerRecord | None]:
 
 
 def _worker(name: str, fields: Hash) -> WorkerRecord:
+    """Return the worker in *fields*; what can't be read of it counts as absent."""
     get = fields.get
     queues = text_or_none(get(b"queues")) or ""
     return WorkerRecord(
@@ -116,16 +143,23 @@ def _worker(name: str, fields: Hash) -> WorkerRecord:
         queues=tuple(queues.split(",")) if queues else (),
         hostname=text_or_none(get(b"hostname")),
         ip_address=text_or_none(get(b"ip_address")),
-        pid=int_or_none(get(b"pid")),
+        pid=_lenient(int_or_none, get(b"pid")),
         version=text_or_none(get(b"version")),
         python_version=text_or_none(get(b"python_version")),
-        birth=date_from_text(get(b"birth")),
-        last_heartbeat=date_from_text(get(b"last_heartbeat")),
-        death=date_from_text(get(b"death")),
-        successful_job_count=int_or_none(get(b"successful_job_count")) or 0,
-        failed_job_count=int_or_none(get(b"failed_job_count")) or 0,
-        total_working_time=float(get(b"total_working_time") or 0),
+        birth=_lenient(date_from_text, get(b"birth")),
+        last_heartbeat=_lenient(date_from_text, get(b"last_heartbeat")),
+        death=_lenient(date_from_text, get(b"death")),
+        successful_job_count=_lenient(int_or_none, get(b"successful_job_count")) or 0,
+        failed_job_count=_lenient(int_or_none, get(b"failed_job_count")) or 0,
+        total_working_time=_lenient(float, get(b"total_working_time") or b"0") or 0.0,
     )
+
+
+def _lenient(read: Callable[[bytes], T | None], text: bytes | None) -> T | None:
+    try:
+        return read(text) if text else None
+    except (DeserializationError, ValueError):
+        return None
 
 
 def _as_hash(reply: Any) -> Hash:

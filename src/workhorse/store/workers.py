@@ -68,6 +68,11 @@ def await_bell(keys: Keys, queues: Sequence[str], *, seconds: float) -> Call[boo
     return command("BLPOP", *bells, seconds, parse=bool)
 
 
+def remove_bells(keys: Keys, queues: Sequence[str]) -> Call[int]:
+    """Remove the bells of *queues*: tokens, or whatever else has their names."""
+    return command("DEL", *(keys.bell(name) for name in queues), parse=int)
+
+
 def await_end(keys: Keys, job_id: str, *, seconds: float) -> Call[bool]:
     """Wait for the token that ``jobs.wait`` asked for, *seconds* at most; True if it came."""
     return command("BLPOP", keys.ended(job_id), seconds, parse=bool)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, cast
 
 from workhorse.core.errors import DeserializationError
+from workhorse.core.settings import TRACEBACK_BYTES
 
 _RULES: Final = ("jitter", "on", "give_up")
 _LONGEST_RULES: Final = 250_000
@@ -33,11 +34,11 @@ def date_from_text(text: bytes | str | None) -> datetime | None:
     """
     if not text:
         return None
-    plain = text.decode() if isinstance(text, bytes) else text
     try:
+        plain = text.decode() if isinstance(text, bytes) else text
         moment = datetime.fromisoformat(plain)
     except ValueError:
-        raise DeserializationError(f"not a date as RQ writes it: {plain!r}") from None
+        raise DeserializationError(f"not a date as RQ writes it: {_brief(text)}") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -52,7 +53,7 @@ def int_or_none(text: bytes | str | None) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise DeserializationError(f"not a whole number: {text!r}") from None
+        raise DeserializationError(f"not a whole number: {_brief(text)}") from None
 
 
 def ints_from_json(text: bytes | str | None) -> tuple[int, ...]:
@@ -62,7 +63,7 @@ def ints_from_json(text: bytes | str | None) -> tuple[int, ...]:
     try:
         return tuple(int(number) for number in json.loads(text))
     except (ValueError, TypeError, OverflowError, RecursionError):
-        raise DeserializationError(f"not a JSON list of numbers: {text!r}") from None
+        raise DeserializationError(f"not a JSON list of numbers: {_brief(text)}") from None
 
 
 def ints_to_json(numbers: Iterable[int]) -> str:
@@ -132,8 +133,21 @@ def error_to_text(error: str) -> str:
 
 
 def error_from_text(text: bytes | str) -> str:
-    """Return the traceback in a result entry."""
+    """Return the traceback in a result entry; of one that is far too long, its beginning."""
+    unpacker = zlib.decompressobj()
     try:
-        return zlib.decompress(base64.b64decode(text)).decode("utf-8", "backslashreplace")
+        shown = unpacker.decompress(base64.b64decode(text), TRACEBACK_BYTES)
     except (ValueError, zlib.error):
         raise DeserializationError("a stored traceback is not base64 of zlib") from None
+    told = shown.decode("utf-8", "backslashreplace")
+    return told if unpacker.eof else f"{told}\n[... the rest is left out ...]"
+
+
+def _brief(text: bytes | str) -> str:
+    """Return what an error tells of a value that can't be read."""
+    return repr(text if len(text) <= _TOLD else text[:_TOLD]) + (
+        "" if len(text) <= _TOLD else "..."
+    )
+
+
+_TOLD: Final = 100

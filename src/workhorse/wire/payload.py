@@ -12,9 +12,15 @@ import json
 import pickle
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
-from workhorse.core.errors import DeserializationError, InvalidCallError, SerializationError
+from workhorse.core.errors import (
+    DeserializationError,
+    InvalidCallError,
+    PayloadTooLargeError,
+    SerializationError,
+)
+from workhorse.core.settings import CALL_BYTES
 
 _COMPRESS_FROM = 256
 """Shorter payloads are stored as they are: zlib would cost more than it saves. RQ reads both."""
@@ -147,17 +153,21 @@ def load(stored: bytes, serializer: Serializer, what: str) -> Any:
 
 
 def encode_call(call: Call, serializer: Serializer) -> bytes:
-    """Return *call* as the ``data`` of a job. Raises SerializationError."""
-    payload = dump(tuple(call), serializer, f"the call of {call.function} with its arguments")
+    """Return *call* as a job's ``data``. Raises SerializationError and PayloadTooLargeError."""
+    what = f"the call of {call.function} with its arguments"
+    payload = dump(tuple(call), serializer, what)
+    if len(payload) > CALL_BYTES:
+        raise PayloadTooLargeError(
+            f"{what} has {show_size(len(payload))} once serialized, more than "
+            f"{show_size(CALL_BYTES)}: keep large data elsewhere (a file, an object store, a key "
+            "of your own), and give the job its name"
+        )
     return zlib.compress(payload) if len(payload) >= _COMPRESS_FROM else payload
 
 
 def decode_call(data: bytes, serializer: Serializer) -> Call:
     """Return the call in the ``data`` of a job. Raises DeserializationError."""
-    try:
-        payload = zlib.decompress(data)
-    except zlib.error:
-        payload = data
+    payload = _decompressed(data)
     try:
         function, instance, args, kwargs = serializer.loads(payload)
     except Exception as error:
@@ -165,7 +175,46 @@ def decode_call(data: bytes, serializer: Serializer) -> Call:
             f"the stored call can't be read by {_name(serializer)}: "
             f"{type(error).__name__}: {error}"
         ) from error
+    if not _is_call(function, args, kwargs):
+        raise DeserializationError(
+            "what is stored is no call: a function's name, an instance or None, a list of "
+            "arguments and a dictionary of arguments"
+        )
     return Call(function, instance, args, kwargs)
+
+
+def _decompressed(data: bytes) -> bytes:
+    """Return the serialized call in *data*, which may be small and unpack to gigabytes."""
+    unpacker = zlib.decompressobj()
+    try:
+        payload = unpacker.decompress(data, CALL_BYTES + 1)
+    except zlib.error:
+        payload = data
+    else:
+        payload = payload if unpacker.eof or len(payload) > CALL_BYTES else data
+    if len(payload) > CALL_BYTES:
+        raise DeserializationError(
+            f"the stored call is larger than {show_size(CALL_BYTES)}, the most that is run"
+        )
+    return payload
+
+
+def _is_call(function: object, args: object, kwargs: object) -> bool:
+    return (
+        isinstance(function, str) and isinstance(args, list | tuple) and isinstance(kwargs, dict)
+    )
+
+
+def show_size(size: int) -> str:
+    """Return *size*, in bytes, as people read it.
+
+    >>> show_size(999), show_size(64 << 20)
+    ('999 bytes', '64.0 MiB')
+    """
+    return f"{size} bytes" if size < _MIB else f"{size / _MIB:.1f} MiB"
+
+
+_MIB: Final = 1 << 20
 
 
 def describe(call: Call) -> str:

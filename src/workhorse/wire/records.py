@@ -245,7 +245,7 @@ def _policy(  # noqa: PLR0913, PLR0917 - one for each field
     rules: bytes | None,
 ) -> Policy:
     try:
-        waits = tuple(min(wait, LONGEST_SPAN) for wait in ints_from_json(intervals))
+        waits = tuple(max(0, min(wait, LONGEST_SPAN)) for wait in ints_from_json(intervals))
     except DeserializationError:
         waits = ()
     try:
@@ -319,7 +319,14 @@ class ResultRecord:
 
 
 def decode_entry(entry_id: bytes, fields: Hash) -> ResultRecord:
-    """Return the run in one entry of the result stream."""
+    """Return the run in one entry of the result stream. Raises DeserializationError."""
+    try:
+        return _decode_entry(entry_id, fields)
+    except (KeyError, ValueError, OverflowError, OSError) as problem:
+        raise DeserializationError(f"a stored result can't be read: {problem!r}") from None
+
+
+def _decode_entry(entry_id: bytes, fields: Hash) -> ResultRecord:
     value, error = fields.get(b"return_value"), fields.get(b"exc_string")
     milliseconds = int(entry_id.partition(b"-")[0])
     return ResultRecord(
@@ -372,6 +379,7 @@ def _on_lost(text: bytes | None) -> OnLost | None:
 
 def _lenient_int(text: bytes | None) -> int | None:
     try:
-        return int(text) if text else None
+        number = int(text) if text else None
     except ValueError:
         return None
+    return number if number is None or abs(number) <= LONGEST_SPAN else None

@@ -134,6 +134,13 @@ class JobLog:
         else:
             self._untold += 1
 
+    def replaced(self, job: Claimed, why: str) -> None:
+        """Tell that a text stands in for a job's result; as failures, while they are few."""
+        self._failures_left -= 1
+        if self._failures_left >= 0:
+            say("replace", f"{job.queue}: the result of job {job.job_id} is not stored: {why}",
+                level=logging.WARNING, queue=job.queue, job_id=job.job_id, why=why)  # fmt: skip
+
     def _failed(self, job: Claimed, seconds: float, error: str, to: str) -> None:
         self._successes_left -= 1
         self._failures_left -= 1

@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, cast
@@ -19,7 +20,7 @@ from workhorse.core.verdicts import judge
 from workhorse.store import jobs, workers
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
-from workhorse.store.faults import ServerError
+from workhorse.store.faults import ServerError, is_of_data
 from workhorse.wire.records import Claimed
 from workhorse.worker import runner
 from workhorse.worker.executors.protocol import Ended, Executor
@@ -187,7 +188,12 @@ class Loop:
         try:
             self._insist(lambda: [call])
         except ServerError as error:
-            self._wait_out(error)
+            if not is_of_data(error):
+                self._wait_out(error)
+                return
+            # A bell that is no list. It holds nothing of value, and is made anew.
+            with suppress(ServerError):
+                self._insist(lambda: [workers.remove_bells(options.keys, options.queues)])
 
     def _wait_out(self, error: ServerError) -> None:
         """Wait a while: something is wrong on the server that a person must mend."""
@@ -241,6 +247,7 @@ class Loop:
             options.serializer,
             options.connect,
             alone=options.isolation == "fork",
+            max_result_bytes=options.max_result_bytes,
         )
         limit = runner.time_limit(job.timeout)
         kill_after = None if limit is None else limit + options.timeout_grace
@@ -269,6 +276,8 @@ class Loop:
         self._log.ended(
             job, now=ended.ended_at, seconds=seconds, error=verdict.error, to=verdict.to
         )
+        if isinstance(outcome, Returned) and outcome.replaced:
+            self._log.replaced(job, outcome.replaced)
         if not self._ledger.end(number, settlement, now=ended.ended_at):
             self._settle()
 

@@ -38,6 +38,7 @@ class WorkerOptions:
     max_jobs: int | None = None
     max_idle_time: float | None = None
     result_ttl: int = settings.RESULT_TTL
+    max_result_bytes: int = settings.RESULT_BYTES
     worker_ttl: int = settings.WORKER_TTL
     lease: float = settings.LEASE
     max_job_timeout: int | None = None

@@ -11,7 +11,7 @@ from typing import Any, Final
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_passing, is_refused_login
-from workhorse.worker.logs import say
+from workhorse.worker.logs import LOG, say
 
 _SHORTEST: Final = 0.1
 _LONGEST: Final = 5.0
@@ -44,6 +44,13 @@ def tell(error: ServerError, attempt: int) -> float:
         say("disconnect", f"the server does not answer, trying on: {error}",
             level=logging.WARNING, error=str(error))  # fmt: skip
     return backoff(attempt)
+
+
+def tell_bug(name: str, error: Exception) -> float:
+    """Log that a duty failed by an error of ours; return the seconds to leave it alone."""
+    LOG.error("%s failed, trying again in %g seconds: %r", name, REFUSED_FOR, error,
+              exc_info=error, extra={"event": "crash", "data": {"duty": name}})  # fmt: skip
+    return REFUSED_FOR
 
 
 def pause(seconds: float, between: Callable[[], None]) -> None:

@@ -32,10 +32,10 @@ from workhorse.core.outcomes import (
     TimedOut,
 )
 from workhorse.core.retry import Retry, kinds_of
-from workhorse.core.settings import JOB_TIMEOUT
+from workhorse.core.settings import JOB_TIMEOUT, RESULT_BYTES
 from workhorse.core.verdicts import Policy
 from workhorse.wire.keys import Keys
-from workhorse.wire.payload import Serializer, decode_call
+from workhorse.wire.payload import Serializer, decode_call, dump, show_size
 from workhorse.wire.records import Claimed
 from workhorse.worker.time_limits import Limit, StopNow, interrupted_after
 
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 LONGEST_TRACEBACK: Final = 64_000
 """Characters kept of a traceback: its beginning and its end."""
+
+_LONGEST_REASON: Final = 500
 
 UNSERIALIZABLE: Final = "Unserializable return value"
 """RQ's stand-in for a result that can't be stored: the job did finish."""
@@ -76,6 +78,7 @@ class Running(NamedTuple):
     connect: Callable[[], Client]
     alone: bool = False
     """Whether its process runs nothing else: an alarm before its time asks the job to stop."""
+    max_result_bytes: int = RESULT_BYTES
 
 
 CURRENT: Final[ContextVar[Running | None]] = ContextVar("workhorse_current", default=None)
@@ -103,7 +106,7 @@ def run(running: Running) -> Outcome:
     token = CURRENT.set(running)
     try:
         with limit:
-            outcome = _call(job, running.serializer)
+            outcome = _call(job, running)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         outcome = _outcome_of(error, job, limit)
         if forks != _forks:
@@ -139,8 +142,8 @@ def _leave(error: BaseException | None) -> NoReturn:
     os._exit(code & 0xFF)
 
 
-def _call(job: Claimed, serializer: Serializer) -> Outcome:
-    call = decode_call(job.data, serializer)
+def _call(job: Claimed, running: Running) -> Outcome:
+    call = decode_call(job.data, running.serializer)
     if call.instance is None:
         function = find_function(call.function)
     else:
@@ -154,7 +157,7 @@ def _call(job: Claimed, serializer: Serializer) -> Outcome:
         return AskedRetry(copy.copy(value))
     if type(value).__name__ == "Retry" and type(value).__module__ == "rq.job":
         return AskedRetry(Retry(value.max, value.intervals, value.enqueue_at_front))
-    return Returned(None if value is None else _serialized(value, serializer))
+    return _returned(value, running)
 
 
 _RETURNED_NONE: Final = Returned(None)
@@ -166,11 +169,35 @@ def _run_coroutine(coroutine: Any) -> Any:
     return asyncio.run(coroutine)
 
 
-def _serialized(value: object, serializer: Serializer) -> bytes:
+def _returned(value: object, running: Running) -> Returned:
+    """Return *value* as it is stored. The job is done, whatever can't be made of its result."""
+    if value is None:  # from a coroutine
+        return _RETURNED_NONE
+    most = running.max_result_bytes
     try:
-        return serializer.dumps(value)
-    except Exception:  # noqa: BLE001 - the job is done, whatever its result can't be turned into
-        return serializer.dumps(UNSERIALIZABLE)
+        stored = dump(value, running.serializer, "the result")
+    except (JobTimeoutException, JobStoppedException):
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is the result's own code: it may raise anything
+        return _stand_in(UNSERIALIZABLE, _line_of(error), running.serializer)
+    if len(stored) > most:
+        why = f"it has {show_size(len(stored))}, and no more than {show_size(most)} are stored"
+        return _stand_in(f"Result not stored: {why}", why, running.serializer)
+    return Returned(stored)
+
+
+def _stand_in(text: str, why: str, serializer: Serializer) -> Returned:
+    with suppress(Exception):
+        return Returned(dump(text, serializer, "a text"), why)
+    return Returned(None, why)
+
+
+def _line_of(error: BaseException) -> str:
+    """Return what *error* says, in brief; its own code may fail."""
+    try:
+        return "".join(traceback.format_exception_only(error)).strip()[:_LONGEST_REASON]
+    except Exception:  # noqa: BLE001 - see above
+        return type(error).__name__
 
 
 def find_function(name: str) -> Callable[..., Any]:

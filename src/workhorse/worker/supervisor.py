@@ -41,7 +41,7 @@ from workhorse.worker.logs import say
 from workhorse.worker.notify import ServiceManager
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.outbox import Outbox
-from workhorse.worker.patience import backoff, can_wait, tell
+from workhorse.worker.patience import backoff, can_wait, tell, tell_bug
 from workhorse.worker.pickup import PickedUp, pick_up
 from workhorse.worker.presence import Member, Presence
 from workhorse.worker.process import spawn
@@ -307,6 +307,8 @@ class Supervisor:
             if can_wait(error):
                 raise
             self._timetable.postpone(duty, now + tell(error, 0))
+        except Exception as error:  # noqa: BLE001 - whatever it met on the server: others go on
+            self._timetable.postpone(duty, now + tell_bug(duty.name, error))
 
     def _keep(self) -> None:
         """Extend every lease and show every worker, in one round trip."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
 from workhorse.core.ids import new_token
+from workhorse.core.outcomes import Returned
 from workhorse.core.settings import LEASE, RESULT_TTL, TIMEOUT_GRACE
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
@@ -14,6 +16,7 @@ from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer
 from workhorse.wire.records import Claimed, JobRecord
 from workhorse.worker import runner
+from workhorse.worker.logs import say
 
 WORKER = "sync"
 """RQ's name for the worker of such jobs."""
@@ -53,6 +56,9 @@ def run_here(
     started_at = time.monotonic()
     outcome = runner.run(runner.Running(claimed, WORKER, keys, serializer, connect))
     ended_at = time.monotonic()
+    if isinstance(outcome, Returned) and outcome.replaced:
+        say("replace", f"{record.origin}: the result of job {record.id} is not stored: "
+            f"{outcome.replaced}", level=logging.WARNING, job_id=record.id)  # fmt: skip
     settlement = jobs.settlement(
         claimed,
         judge(outcome),

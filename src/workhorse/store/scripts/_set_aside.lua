@@ -4,13 +4,11 @@
 local broken = {}
 local kept_aside, longest_id = 1000, 1000
 
--- What the server refuses for its own sake is no fault of the data: the whole call fails, and is sent again later.
-local of_the_server = {'OOM ', 'READONLY ', 'MISCONF ', 'NOREPLICAS ', 'NOPERM ', 'ACL failure', "can't run this command",
-  'nknown command', 'nknown Redis command', 'Script killed'}
-
 local function note_broken(queue, id, problem)
   local reason = type(problem) == 'table' and problem.err or tostring(problem)
-  for _, words in ipairs(of_the_server) do
+  -- What the server refuses for its own sake is no fault of the data: the whole call fails, and is sent again later.
+  for _, words in ipairs({'OOM ', 'READONLY ', 'MISCONF ', 'NOREPLICAS ', 'NOPERM ', 'ACL failure', "can't run this command",
+    'nknown command', 'nknown Redis command', 'Script killed'}) do
     if string.find(reason, words, 1, true) then error(reason, 0) end
   end
   broken[#broken + 1] = {queue, id, reason}

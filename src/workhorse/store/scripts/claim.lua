@@ -49,11 +49,6 @@ local function take_one(queue)
   at_hand = id
   local job = job_key(id)
   local values = redis.pcall('HMGET', job, unpack(wanted))
-  local problem = values.err or oddity_of(id)
-  if problem then
-    set_aside(queue, id, problem)
-    return true
-  end
   local status = table.remove(values)
   local to = status and after('claim', status)
   if to then
@@ -74,7 +69,12 @@ local function take_one(queue)
     taken[#taken + 1] = id
     if not values[at.result_in] then note_unheeded(queue, id) end
   else
-    dropped[#dropped + 1] = {queue, id, status or ''}
+    local problem = values.err or not status and oddity_of(id)
+    if problem then
+      set_aside(queue, id, problem)
+    else
+      dropped[#dropped + 1] = {queue, id, status or ''}
+    end
   end
   return true
 end

@@ -22,13 +22,13 @@ local function release(item)
   end
   if known[3] == item.execution_id then
     item.event, item.to, item.entry, item.fields = 'release', to, {}, {}
-    item.started_at, item.ended_at, item.ttl = 0, 0, known[4] or failure_ttl
+    item.started_at, item.ended_at, item.ttl = 0, 0, tonumber(known[4] or '') or failure_ttl
     heed_stop(item, known[3])
     apply(item, worker, {waiters = known[5], token = known[6]}, 0)
     return 1
   end
   redis.call('HSET', job, 'status', to)
-  redis.call('HINCRBY', job, 'redeliveries', 1)
+  redis.pcall('HINCRBY', job, 'redeliveries', 1)  -- it may hold no number
   redis.call('HDEL', job, 'started_at', 'worker_name', 'execution_id')
   push(item.queue, item.job_id, true)
   return 1
@@ -36,10 +36,11 @@ end
 
 for number = #given, 1, -1 do
   local item = given[number]
+  damage = nil
   local fine, reply = pcall(release, item)
-  if not fine then
+  if not fine or damage then
     take_lease(item.queue, item.job_id, item.execution_id)
-    set_aside(item.queue, item.job_id, reply)
+    set_aside(item.queue, item.job_id, damage or reply)
   end
   replies[number] = fine and reply or 0
 end
