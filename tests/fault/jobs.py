@@ -264,3 +264,51 @@ def threads(journal: str, job_id: str) -> list[int]:
         found.append(len(list(Path(f"/proc/{pid}/task").iterdir())))
     write(journal, f"end {job_id}")
     return found
+
+
+class _Hostile:
+    """A result whose own code raises when it is pickled."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+    def __reduce__(self) -> str:
+        raise self._error
+
+
+def give_unserializable(journal: str, job_id: str, kind: str) -> object:
+    """Return what no serializer takes."""
+    work(journal, job_id)
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    return {
+        "a lambda": lambda: None,
+        "deep": deep,
+        "it raises": _Hostile(ValueError("not for\nsending")),
+        "it exits": _Hostile(SystemExit(3)),
+        "it interrupts": _Hostile(KeyboardInterrupt()),
+    }[kind]
+
+
+class _SilentError(Exception):
+    """Has no text: the attempt to make one raises."""
+
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+
+def fail_oddly(journal: str, job_id: str, kind: str) -> None:
+    work(journal, job_id)
+    if kind == "silent":
+        raise _SilentError
+    if kind == "huge":
+        raise ValueError("x" * 100_000_000)
+    raise ValueError(
+        {
+            "nul": "a\0b",
+            "surrogate": "half \ud800 a character",
+            "not utf-8": b"caf\xe9".decode("utf-8", "surrogateescape"),
+            "forged": "no\n12:34:56 q: Job OK (forged)\r\x1b[2J\u2028\x9b31m",
+        }[kind]
+    )

@@ -17,6 +17,8 @@ LOG: Final = logging.getLogger("workhorse.store")
 
 _AT_ONCE: Final = 10
 """Rows of one reply that are told one by one."""
+_LONGEST: Final = 255
+"""Characters shown of an id, which may have been made to fill a log line alone."""
 _AGAIN_AFTER: Final = 600.0
 """Seconds after which a queue that still can't be worked is told again."""
 _REMEMBERED: Final = 1000
@@ -27,7 +29,7 @@ def tell_broken(keys: Keys, rows: Sequence[Sequence[bytes]]) -> None:
     """Log what *rows* say: each id, as far as they are few; a queue once in ten minutes."""
     aside = [[_text(word) for word in row] for row in rows if row[1]]
     for queue, job_id, reason in aside[:_AT_ONCE]:
-        _say(f"{queue}: job {job_id!r} can't be handled and is set aside in "
+        _say(f"{queue}: job {job_id[:_LONGEST]!r} can't be handled and is set aside in "
              f"{keys.broken(queue)}: {reason}", queue, job_id, reason)  # fmt: skip
     if len(aside) > _AT_ONCE:
         _say(f"set {len(aside) - _AT_ONCE} more jobs aside", jobs=len(aside) - _AT_ONCE)
@@ -37,6 +39,11 @@ def tell_broken(keys: Keys, rows: Sequence[Sequence[bytes]]) -> None:
             _say(f"{queue}: a key of this queue is of another kind than it should be, and keeps "
                  f"its jobs (workhorse doctor --audit shows which): {reason}", queue,
                  reason=reason)  # fmt: skip
+
+
+def forget_told() -> None:
+    """Have every queue told again that can't be worked; for tests."""
+    _told.clear()
 
 
 def without_broken(keys: Keys, reply: Sequence[Any]) -> list[Any]:

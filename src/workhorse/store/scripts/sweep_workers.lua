@@ -6,7 +6,7 @@
 local removed = 0
 
 local function sweep(key)
-  for _, name in ipairs(redis.call('SRANDMEMBER', key, limit)) do
+  for _, name in ipairs(redis.pcall('SRANDMEMBER', key, limit)) do  -- none in a key of another kind
     -- Names are whole keys here, as RQ writes them. One that registers meanwhile comes before this script or after it.
     if redis.call('EXISTS', name) == 0 then
       removed = removed + redis.call('SREM', key, name)

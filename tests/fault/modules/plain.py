@@ -1,0 +1,3 @@
+"""Has no function."""
+
+NUMBER = 7
