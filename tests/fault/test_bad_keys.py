@@ -17,12 +17,15 @@ import redis
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from tests.support import calls
-from tests.support.faults import FULL
+from tests.support import calls, lives
+from tests.support.faults import FULL, Life
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 from workhorse import Job, Queue, Retry, SimpleWorker, WorkhorseError
 from workhorse.cli import main
 from workhorse.cli.doctor import _line
+from workhorse.core.outcomes import Returned
+from workhorse.core.verdicts import judge
 from workhorse.store import broken, jobs
 from workhorse.store.audit import audit
 from workhorse.store.drivers import Store
@@ -274,6 +277,61 @@ def test_fault_49_a_job_that_ended_is_told_although_its_registry_is_no_such(
     assert job.return_value() == 3
     assert 0 < scene.client.ttl(job.key) <= 500
     assert scene.client.lrange("rq:broken:bad", 0, -1) == [job.id.encode()]
+
+
+def test_fault_49_a_job_that_is_none_any_more_when_it_ends_keeps_back_no_other(
+    every_client: redis.Redis,
+) -> None:
+    life = lives.Life(every_client)
+    life.enqueue(*"abcd")
+    claimed = life.claim(4).jobs
+    life.client.set("rq:job:b", "no hash")
+    verdict = judge(Returned(None))
+    settled = life.settle_many([lives.settlement(job, verdict) for job in claimed[:3]])
+    assert [str(answer) for answer in settled] == ["applied", "broken", "applied"]
+    assert life.members("rq:wip:q") == [f"d:{claimed[3].execution_id}"]
+    assert life.client.lrange("rq:broken:q", 0, -1) == [b"b"]
+    life.client.set("rq:job:d", "no hash")
+    assert life.release(claimed[3]) == 0
+    assert life.client.lrange("rq:broken:q", 0, -1) == [b"d", b"b"]
+    assert life.members("rq:wip:q") == []
+
+
+@pytest.mark.parametrize("key", ["rq:executions:j", "rq:worker:w:executions"])
+def test_fault_49_a_lease_is_extended_whatever_its_index_is(
+    every_client: redis.Redis, key: str
+) -> None:
+    life = lives.Life(every_client)
+    job = life.start()
+    life.client.set(key, "no such thing")
+    before = life.client.zscore("rq:wip:q", f"j:{job.execution_id}")
+    for _ in range(2):
+        assert life.extend(job, lease=600) == []
+    assert life.client.zscore("rq:wip:q", f"j:{job.execution_id}") > before + 500
+    assert life.client.exists(key)
+    assert life.settle(job, Returned(None)) == "applied"
+
+
+def test_fault_49_nothing_of_a_job_is_stored_where_its_queue_is_no_list(
+    every_client: redis.Redis,
+) -> None:
+    scene = Scene(every_client)
+    scene.client.set("rq:queue:bad", "no such thing")
+    with pytest.raises(redis.RedisError, match="WRONGTYPE"):
+        scene.bad_queue.enqueue(calls.add, 1, 2, job_id="j")
+    assert not scene.client.exists("rq:job:j")
+
+
+def test_fault_49_a_bell_that_is_no_list_puts_nobody_to_sleep(life: Life) -> None:
+    supervisor = life.start()
+    wait_until(lambda: "BLPOP" in life.proxy.names())
+    bell = life.keys.bell("q")
+    life.client.delete(bell)
+    life.client.set(bell, "no such thing")
+    wait_until(lambda: not life.client.exists(bell))
+    life.enqueue("work", "j")
+    life.wait_for("j", state="finished", within=5)
+    assert supervisor.stop() == 0
 
 
 def test_fault_49_the_jobs_set_aside_are_not_more_than_a_thousand(
