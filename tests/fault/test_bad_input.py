@@ -134,6 +134,7 @@ def test_fault_50_a_job_that_vanishes_while_it_is_scheduled_is_dropped(life: Lif
     life.start()
     life.wait_for("good", state="failed")
     assert life.begun() == {"gone": 1, "good": 2}
+    assert not life.client.exists(life.keys.job("gone"))
     life.assert_clean()
 
 

@@ -182,7 +182,7 @@ class _Auditor:
             calls: list[Call[Any]] = []
             for key, name in zip(key_slice, named, strict=True):
                 calls += self._questions(key, name.parts if name else {})
-            answers = iter(self._store.look_at(calls))
+            answers: Iterator[Any] = iter(self._store.look_at(calls))
             for key, name in zip(key_slice, named, strict=True):
                 fact = KeyFacts(*(next(answers) for _ in range(4)))
                 if fault := judge_key(name, fact):
