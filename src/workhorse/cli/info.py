@@ -12,6 +12,7 @@ from workhorse.api.connection import default_keys
 from workhorse.cli.options import choose, url_option
 from workhorse.core.ids import check_queue_name
 from workhorse.store import views
+from workhorse.store.calls import Call
 from workhorse.store.connections import connect, redacted
 from workhorse.store.drivers import Store
 from workhorse.store.views import WorkerRecord
@@ -79,10 +80,11 @@ def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
 def _look(store: Store, names: list[str]) -> Shown:
     keys = default_keys()
     asked = [views.queue_names(keys), views.odd_queues(keys), views.worker_names(keys)]
-    listed, odd, known = (found or [] for found in store.look_at(asked))
+    found: list[list[str] | None] = store.look_at(asked)
+    listed, odd, known = (one or [] for one in found)
     odd = [] if names else odd
     names = names or listed
-    calls: list[Any] = []
+    calls: list[Call[int]] = []
     for name in names:
         calls += (
             views.queue_length(keys, name),
