@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import click
 
@@ -13,6 +12,7 @@ from workhorse.api.connection import default_keys
 from workhorse.cli.options import choose, url_option
 from workhorse.core.ids import check_queue_name
 from workhorse.store import views
+from workhorse.store.calls import Call
 from workhorse.store.connections import connect, redacted
 from workhorse.store.drivers import Store
 from workhorse.store.views import WorkerRecord
@@ -80,10 +80,11 @@ def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
 def _look(store: Store, names: list[str]) -> Shown:
     keys = default_keys()
     asked = [views.queue_names(keys), views.odd_queues(keys), views.worker_names(keys)]
-    listed, odd, known = (found or [] for found in store.look_at(asked))
+    found: list[list[str] | None] = store.look_at(asked)
+    listed, odd, known = (one or [] for one in found)
     odd = [] if names else odd
     names = names or listed
-    calls: list[Any] = []
+    calls: list[Call[int]] = []
     for name in names:
         calls += (
             views.queue_length(keys, name),
@@ -93,7 +94,7 @@ def _look(store: Store, names: list[str]) -> Shown:
             views.registry_count(keys, "scheduled", name),
             views.broken_count(keys, name),
         )
-    counts: Iterator[Any] = iter(cast("list[Any]", store.look_at(calls)))
+    counts = iter(store.look_at(calls))
     queues = [QueueCounts(name, *(next(counts) for _ in range(6))) for name in names]
     records = store.look_at([views.worker(keys, name) for name in known])
     workers = [w for w in records if w and not w.death and set(w.queues) & set(names or w.queues)]

@@ -85,7 +85,7 @@ class Store:
         """
         return _read(calls, self.try_many(calls))
 
-    def look_at(self, calls: Sequence[Call[R]]) -> list[R | None]:
+    def look_at(self, calls: Sequence[Call[Any]]) -> list[Any]:
         """Run *calls* as ``run_many`` does; None where a key is of another kind than expected."""
         replies: list[Any] = []
         if len(calls) == 1:
