@@ -51,7 +51,7 @@ FORWARD_EVERY = 0.5
 RECOVER_EVERY = 5.0
 SWEEP_EVERY = 60.0
 RECONCILE_EVERY = 1.0
-"""Between two pages of the walk through all jobs: a million take an hour."""
+"""Between two pages of the walk through all jobs: a million take an hour and a half."""
 RECONCILE_AFTER = 60.0
 """Seconds for which a job was in no place, and did not change, before it is put back. RQ moves
 jobs in several steps, between which they are nowhere; it waits as long itself."""
