@@ -19,7 +19,7 @@ from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
 from workhorse import Job, JobWaitTimeoutError, Queue, Retry, Worker
 from workhorse.store.drivers import Store
-from workhorse.store.jobs import forward
+from workhorse.store.schedule import forward
 from workhorse.wire.keys import Keys
 
 pytestmark = pytest.mark.timeout(180)  # the first test may have to install RQ

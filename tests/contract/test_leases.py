@@ -11,7 +11,7 @@ from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, workers
+from workhorse.store import jobs, schedule, workers
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -272,7 +272,7 @@ def test_due_jobs_are_forwarded_in_the_order_they_became_due(every_life: Life) -
     for due, job_id in enumerate("cab", start=1):
         every_life.client.hset(f"rq:job:{job_id}", mapping={"status": "scheduled", "data": "x"})
         every_life.client.zadd("rq:scheduled:q", {job_id: due})
-    forward = jobs.forward(every_life.keys, ["q", "none"])
+    forward = schedule.forward(every_life.keys, ["q", "none"])
     assert every_life.store.run(forward) == [3, 0]
     assert every_life.waiting() == ["waits", "c", "a", "b"]
     assert every_life.store.run(forward) == [0, 0]
@@ -281,7 +281,7 @@ def test_due_jobs_are_forwarded_in_the_order_they_became_due(every_life: Life) -
 def test_what_is_not_due_stays_scheduled(every_life: Life) -> None:
     job = every_life.start(retries_left=1, retry_intervals=(60,))
     every_life.settle(job, judge(Raised("boom"), job.policy))
-    assert every_life.store.run(jobs.forward(every_life.keys, ["q"])) == [0]
+    assert every_life.store.run(schedule.forward(every_life.keys, ["q"])) == [0]
     assert every_life.state() is State.SCHEDULED
 
 
@@ -303,14 +303,14 @@ def test_a_forwarded_job_goes_to_the_front_if_enqueue_or_its_retry_said_so(
     every_life.enqueue("waits")
     every_life.client.hset("rq:job:j", mapping={"status": "scheduled", "data": "x", **fields})
     every_life.client.zadd("rq:scheduled:q", {"j": 1})
-    every_life.store.run(jobs.forward(every_life.keys, ["q"]))
+    every_life.store.run(schedule.forward(every_life.keys, ["q"]))
     assert every_life.waiting() == (["j", "waits"] if first else ["waits", "j"])
 
 
 def test_a_forwarded_job_rings_the_bell(every_life: Life) -> None:
     every_life.in_state(State.SCHEDULED)
     every_life.client.delete("rq:bell:q")
-    every_life.store.run(jobs.forward(every_life.keys, ["q"]))
+    every_life.store.run(schedule.forward(every_life.keys, ["q"]))
     assert every_life.client.llen("rq:bell:q") == 1
 
 

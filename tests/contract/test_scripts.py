@@ -17,7 +17,7 @@ from tests.support.lives import Life, settlement
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, reconcile, scripts, workers
+from workhorse.store import jobs, reconcile, schedule, scripts, workers
 from workhorse.store.faults import is_passing
 from workhorse.store.jobs import Settled
 from workhorse.store.server import server_binary
@@ -135,7 +135,7 @@ def test_out_of_memory_the_duties_work(full: Life) -> None:
     full.claim(2)
     for member in full.members("rq:wip:q"):
         full.client.execute_command("ZREM", "rq:wip:q", member)
-    assert full.store.run(jobs.forward(full.keys, ["q"])) == [1]
+    assert full.store.run(schedule.forward(full.keys, ["q"])) == [1]
     assert full.recover().seen == 0
     assert full.store.run(jobs.sweep(full.keys, ["q"])) == [0]
     turn = reconcile.take_turn(full.keys, "reconcile", holder="me", seconds=10)

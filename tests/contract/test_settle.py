@@ -12,7 +12,7 @@ from workhorse.core.retry import Retry
 from workhorse.core.settings import FAILURE_TTL
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs
+from workhorse.store import jobs, schedule
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -308,6 +308,6 @@ def test_a_wait_that_the_job_asked_for_ends_where_its_retry_says(life: Life) -> 
     life.settle(job, asked)
     life.client.zadd("rq:scheduled:q", {"j": 1})  # its time has come
 
-    life.store.run(jobs.forward(life.keys, ["q"]))
+    life.store.run(schedule.forward(life.keys, ["q"]))
 
     assert life.waiting() == ["j", "other"]

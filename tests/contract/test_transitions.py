@@ -11,7 +11,7 @@ from tests.support.lives import Life, execution_of, record
 from workhorse.core.errors import IllegalTransitionError
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
 from workhorse.core.verdicts import Policy, Verdict
-from workhorse.store import jobs, reconcile
+from workhorse.store import jobs, reconcile, schedule
 from workhorse.store.jobs import Execution
 from workhorse.wire.records import Claimed
 
@@ -41,7 +41,7 @@ def start(life: Life, _job: Claimed, _to: State | None) -> object:
 
 
 def forward(life: Life, _job: Claimed, _to: State | None) -> object:
-    return life.store.run(jobs.forward(life.keys, ["q"]))
+    return life.store.run(schedule.forward(life.keys, ["q"]))
 
 
 def claim(life: Life, _job: Claimed, _to: State | None) -> object:
@@ -184,7 +184,7 @@ def test_a_stale_id_in_the_schedule_is_dropped_and_its_job_left_alone(
     every_life.in_state(state)
     before = every_life.dump()
     every_life.client.zadd("rq:scheduled:q", {"j": 1})
-    assert every_life.store.run(jobs.forward(every_life.keys, ["q"])) == [0]
+    assert every_life.store.run(schedule.forward(every_life.keys, ["q"])) == [0]
     assert every_life.dump() == before
 
 

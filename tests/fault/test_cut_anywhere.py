@@ -23,7 +23,7 @@ from tests.support.proxy import Fault, Proxy, Rule
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs, workers
+from workhorse.store import jobs, schedule, workers
 
 Act = Callable[[Life], object]
 """A call of a life whose client leads through the proxy."""
@@ -98,7 +98,7 @@ def _recover(life: Life) -> Act:
 
 def _forward(life: Life) -> Act:
     life.in_state(State.SCHEDULED)
-    return lambda cut: cut.store.run(jobs.forward(cut.keys, ["q"]))
+    return lambda cut: cut.store.run(schedule.forward(cut.keys, ["q"]))
 
 
 def _cancel(life: Life) -> Act:

@@ -359,18 +359,6 @@ def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call
     )
 
 
-def forward(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
-    """Move scheduled jobs that are due; return how many for each queue, ``SLICE`` at most."""
-    items = [QueueName(name) for name in queues]
-    return script(
-        "forward",
-        keys,
-        {"limit": SLICE},
-        items,
-        parse=lambda reply: without_broken(keys, reply),
-    )
-
-
 def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
     """Remove expired registry entries; return how many for each queue."""
     items = [QueueName(name) for name in queues]

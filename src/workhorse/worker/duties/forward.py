@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workhorse.core.settings import FORWARD_EVERY
-from workhorse.store import jobs, views
+from workhorse.store import jobs, schedule, views
 from workhorse.store.calls import Plan
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
@@ -29,7 +29,7 @@ class Forward:
         queues: list[str] = yield from views.queue_names(self._keys)
         moved = 0
         while queues:
-            counts: list[int] = yield from jobs.forward(self._keys, queues)
+            counts: list[int] = yield from schedule.forward(self._keys, queues)
             moved += sum(counts)
             queues = [
                 queue for queue, count in zip(queues, counts, strict=True) if count >= jobs.SLICE
