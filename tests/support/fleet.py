@@ -43,7 +43,9 @@ _SPIN = "local till = os.clock() + ARGV[1] repeat until os.clock() > till"
 
 def connect(path: str) -> redis.Redis:
     """Return a client that leaves it to its caller to try again, as a worker's own does."""
-    return redis.Redis(unix_socket_path=path, protocol=2, retry=Retry(NoBackoff(), 0))
+    return redis.Redis(
+        unix_socket_path=path, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=60
+    )
 
 
 def supervise(told: dict[str, Any]) -> int:
