@@ -153,6 +153,7 @@ def test_fault_27_what_a_failover_undid_is_done_again_and_nothing_is_stuck(
     life.client.delete(f"{life.prefix}:suspended")
     # Its first run holds no lease on the new primary, and must not end it.
     wait_until(lambda: life.begun()["claimed"] == 2, within=20)
+    wait_until(lambda: "is not ours any more" in supervisor.log, within=20)
     go.touch()
     life.wait_for("ends", "claimed", state="finished", within=20)
     wait_until(lambda: life.leases() == 0)
@@ -160,7 +161,6 @@ def test_fault_27_what_a_failover_undid_is_done_again_and_nothing_is_stuck(
     assert life.begun() == {"ends": 2, "claimed": 2, "lost": 1}
     assert (life.starts("ends"), life.starts("claimed")) == (1, 0)
     assert life.lines.count("end claimed") == 1
-    assert "is not ours any more" in supervisor.log
     life.assert_clean()
 
 
