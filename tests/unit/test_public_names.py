@@ -19,7 +19,7 @@ PUBLIC = [
     "EnqueueUnknownError", "InvalidCallError",
     "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
     "JobTimeoutException", "JobWaitTimeoutError", "NoSuchJobError", "NoSuchWorkerError",
-    "SerializationError", "TimeoutFormatError",
+    "PayloadTooLargeError", "SerializationError", "TimeoutFormatError",
     "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
