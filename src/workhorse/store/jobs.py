@@ -350,12 +350,9 @@ def extend(
 
 def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call[int]:
     """Give jobs that were not entered back to the front of their queues, in this order."""
+    args: Arguments = {"worker": worker, "failure_ttl": FAILURE_TTL}
     return script(
-        "release",
-        keys,
-        {"worker": worker, "failure_ttl": FAILURE_TTL},
-        executions,
-        parse=lambda reply: sum(without_broken(keys, reply)),
+        "release", keys, args, executions, parse=lambda reply: sum(without_broken(keys, reply))
     )
 
 
