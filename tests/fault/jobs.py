@@ -154,9 +154,11 @@ def _spin() -> None:
 
 
 def _eat() -> None:
+    """Leave no step at which an exception could get out: each job is interrupted once."""
     while True:
         with suppress(BaseException):
-            time.sleep(0.01)
+            while True:
+                time.sleep(0.01)
 
 
 def _ignore_signals() -> None:

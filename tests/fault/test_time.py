@@ -252,15 +252,28 @@ def test_fault_42_and_else_it_counts(life: Life, isolation: str) -> None:
     assert frozen.stop() == 0
 
 
+def stand_still(life: Life, supervisor: Started, *, times: int) -> None:
+    """Stop all as soon as the lease was extended, until it has lapsed, so often."""
+
+    continued: list[Seen] = []
+
+    def stop(call: Seen) -> None:
+        supervisor.send_all(signal.SIGSTOP)
+        wait_until(lambda: lapsed(life))
+        supervisor.send_all(signal.SIGCONT)
+        continued.append(call)
+
+    life.proxy.add(Rule(Fault.DELAY, name="extend", times=times, then=stop))
+    wait_until(lambda: len(continued) == times)
+
+
 @both_isolations
 def test_fault_43_whoever_stood_still_and_was_not_missed_goes_on(
     life: Life, isolation: str
 ) -> None:
     """The fence decides, not a timer: the lease had lapsed, and nobody had taken the job."""
     frozen, holder = begin(life, isolation)
-    frozen.send_all(signal.SIGSTOP)
-    wait_until(lambda: lapsed(life))
-    frozen.send_all(signal.SIGCONT)
+    stand_still(life, frozen, times=1)
     wait_until(lambda: not lapsed(life))
     allow(life, holder)
     assert_one_end(life, holder, runs=1)
@@ -269,19 +282,11 @@ def test_fault_43_whoever_stood_still_and_was_not_missed_goes_on(
 
 def test_fault_43_whoever_stood_still_in_mid_step_recovers_nothing_of_its_own(life: Life) -> None:
     """It has the answer to an extension then, whose lease has lapsed, and looks for those."""
-    supervisor, holder = begin(life, "inline")
-
-    def stand_still(_: Seen) -> None:
-        supervisor.send_all(signal.SIGSTOP)
-        wait_until(lambda: lapsed(life))
-        supervisor.send_all(signal.SIGCONT)
-
-    stops = Rule(Fault.DELAY, name="extend", times=3, then=stand_still)
-    life.proxy.add(stops)
-    wait_until(lambda: len(stops.hits) == 3)
+    frozen, holder = begin(life, "inline")
+    stand_still(life, frozen, times=3)
     allow(life, holder)
     assert_one_end(life, holder, runs=1)
-    assert supervisor.stop() == 0
+    assert frozen.stop() == 0
 
 
 @both_isolations
