@@ -31,7 +31,7 @@ OPTIONS = ("-x", "-k", "not redis62 and not redis70")
 
 _CONDITION = re.compile(r"\b((?:else)?if) (.+?) then\b")
 _ENDS_THE_LINE = re.compile(r" *(?:--.*)?$", re.MULTILINE)
-_STATEMENT = re.compile(r" *(?:[a-z_]+|redis\.call)\(")
+_STATEMENT = re.compile(r" *(?:[a-z_]+|redis\.p?call)\(")
 
 
 def of_scripts(root: Path = ROOT) -> list[Mutation]:
