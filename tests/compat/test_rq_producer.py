@@ -366,3 +366,22 @@ def test_a_running_job_that_rq_cancels_or_deletes_is_not_resurrected(
         assert facts["registries"] == ["canceled"]
         assert facts["results"] == []
     assert client.zcard("rq:wip:default") == 0
+
+
+@pytest.mark.parametrize("isolation", ["inline", "fork"])
+def test_a_running_job_that_rq_stops_is_ended_and_not_tried_again(
+    isolation: str, rq: RQSide, client: redis.Redis, tmp_path: Path
+) -> None:
+    """RQ's client tells the worker and nobody else."""
+    begun = tmp_path / "begun"
+    job_id = rq("enqueue", call="sleep_with_note", args=[60, str(begun)], retry={"max": 3})
+    with running(our_worker(rq.url, "--isolation", isolation, "--name", "w", "--quiet")):
+        wait_until(lambda: client.pubsub_numsub("rq:pubsub:w") == [(b"rq:pubsub:w", 1)])
+        wait_until(begun.exists)
+        rq("stop", job_id=job_id)
+        after = rq("enqueue", call="add", args=[1])
+        wait_until(lambda: rq.facts(after)["status"] == "finished")
+    facts = rq.facts(job_id)
+    assert facts["status"] == "stopped"
+    assert facts["registries"] == ["failed"]
+    assert client.zcard("rq:wip:default") == 0

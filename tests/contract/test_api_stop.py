@@ -29,6 +29,7 @@ from workhorse import (
 )
 from workhorse.store import jobs
 from workhorse.store.drivers import Store
+from workhorse.wire.commands import Kind, encode_command
 from workhorse.wire.keys import Keys
 
 
@@ -47,6 +48,24 @@ def working(worker: Worker) -> Iterator[None]:
     finally:
         worker.request_stop()
         thread.join(20)
+
+
+@pytest.mark.parametrize("kind", [Kind.STOP_JOB, Kind.STOP_EXECUTION])
+def test_a_job_that_rqs_client_stops_is_stopped(
+    client: redis.Redis, queue: Queue, valkey_server: RunningServer, tmp_path: Path, kind: Kind
+) -> None:
+    """It publishes a command, and writes nothing; one for another run means nobody."""
+    job = queue.enqueue(slow.note_and_wait_for, str(tmp_path / "log"), "ran", str(tmp_path / "no"))
+    with working(Worker([queue.name], connection=valkey_server.url, name="w")):
+        wait_until((tmp_path / "log").exists)
+        execution: Any = client.hget(f"rq:job:{job.id}", "execution_id")
+        words = {} if kind is Kind.STOP_JOB else {"execution_id": execution.decode()}
+        other = encode_command(Kind.STOP_EXECUTION, job_id=job.id, execution_id="other")
+        mine = encode_command(kind, job_id=job.id, **words)
+        assert [client.publish("rq:pubsub:w", told) for told in (other, mine)] == [1, 1]
+        assert job.wait(timeout=10) == "stopped"
+        assert client.hget(f"rq:job:{job.id}", "stop_requested") == execution
+        assert queue.enqueue(slow.nothing).wait(timeout=10) == "finished"
 
 
 @pytest.mark.parametrize("grace", [0, 5])

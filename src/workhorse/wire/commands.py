@@ -1,6 +1,7 @@
-"""What is published on a worker's channel, as RQ 3.0 writes it. All of it is a hint.
+"""What is published on a worker's channel, as RQ 3.0 writes it. From us all of it is a hint.
 
 Whoever does not hear it loses time and nothing else: what must happen to a job is in its hash.
+RQ's client writes nothing there when it stops a job: who hears of that has the hash say it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Command(NamedTuple):
     worker: str
     kind: Kind
     job_id: str = ""
+    execution_id: str = ""
 
 
 def encode_command(kind: Kind, **details: str) -> str:
@@ -49,5 +51,6 @@ def decode_command(worker: str, message: bytes) -> Command | None:
         kind = Kind(said["command"])
     except (ValueError, TypeError, KeyError):
         return None
-    job_id = cast("dict[str, Any]", said).get("job_id")
-    return Command(worker, kind, job_id if isinstance(job_id, str) else "")
+    details = cast("dict[str, Any]", said)
+    ids = [details.get(name) for name in ("job_id", "execution_id")]
+    return Command(worker, kind, *(one if isinstance(one, str) else "" for one in ids))

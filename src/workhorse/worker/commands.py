@@ -6,12 +6,16 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from workhorse.store import jobs
 from workhorse.store.channels import Listener
-from workhorse.store.drivers import Client
+from workhorse.store.drivers import Client, Store
 from workhorse.store.faults import ServerError, is_passing
-from workhorse.wire.commands import Command, decode_command
+from workhorse.wire.commands import Command, Kind, decode_command
 from workhorse.wire.keys import Keys
+from workhorse.worker.ledger import LedgerBusyError, Slot
 from workhorse.worker.logs import say
+from workhorse.worker.patience import can_wait, tell
+from workhorse.worker.presence import Member
 
 _SAID: Final = (
     "can't hear commands ({error}): stopped and canceled jobs are ended when their leases are "
@@ -44,3 +48,50 @@ class Commands:
     def close(self) -> None:
         """Stop hearing."""
         self._listener.close()
+
+
+class Stops:
+    """Runs that RQ's client wants ended. It tells their worker alone; we have the server know."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._asked: set[tuple[str, str]] = set()
+        self._passed_on: set[str] = set()
+
+    def note(self, told: Command) -> None:
+        """Take note of what a worker was told."""
+        if told.kind in (Kind.STOP_JOB, Kind.STOP_EXECUTION) and told.job_id:
+            self._asked.add((told.job_id, told.execution_id))
+
+    def pass_on(self, store: Store, members: Iterable[Member]) -> bool:
+        """Ask for the end of the runs that are meant; return whether there were any.
+
+        To be called when leases were just extended: what our own clients asked for is known
+        by then, and is not asked for again. Raises the ServerError of one that is away.
+        """
+        if not self._asked:
+            return False
+        try:
+            meant = self._meant(members)
+        except LedgerBusyError:  # the next time
+            return False
+        new = meant.keys() - self._passed_on
+        try:
+            store.run_many([jobs.stop(self._keys, meant[execution]) for execution in new])
+        except ServerError as error:
+            if can_wait(error):
+                raise
+            tell(error, 0)
+        self._asked.clear()
+        self._passed_on = {*meant}
+        return bool(new)
+
+    def _meant(self, members: Iterable[Member]) -> dict[str, str]:
+        """Return the runs that are meant, each with its job."""
+        return {
+            held.job.execution_id: held.job.job_id
+            for member in members
+            for held in member.ledger.held()
+            if held.slot in (Slot.HELD, Slot.ENTERED) and not held.stop_asked
+            if {(held.job.job_id, ""), (held.job.job_id, held.job.execution_id)} & self._asked
+        }

@@ -20,7 +20,7 @@ from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError
 from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
-from workhorse.worker.commands import Commands
+from workhorse.worker.commands import Commands, Stops
 from workhorse.worker.duties.duty import Duty, Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.executors.protocol import Executor
@@ -53,6 +53,7 @@ class Upkeep:
         self._executor = executor
         self._shutdown = shutdown
         self._commands = Commands(options.connect, options.keys)
+        self._stops = Stops(options.keys)
         self._member = Member(options.name, os.getpid(), ledger)
         self._presence = Presence(options)
         self._kept_at = self._shown_at = self._not_before = float("-inf")
@@ -68,6 +69,8 @@ class Upkeep:
             if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
                 self._keep()
                 self._kept_at = self._shown_at = now
+                if self._stops.pass_on(self._store, [self._member]):
+                    self._kept_at = float("-inf")
             elif self._member.shown != self._member.state and now - self._shown_at >= _SHOW_EVERY:
                 self._store.run(self._presence.register(self._member))
                 self._shown_at = now
@@ -96,6 +99,7 @@ class Upkeep:
                 self._shutdown.request()
             else:
                 self._kept_at = float("-inf")
+                self._stops.note(command)
 
     def _keep(self) -> None:
         calls: list[Call[Any]] = [self._presence.register(self._member)]

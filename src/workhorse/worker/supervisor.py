@@ -26,7 +26,7 @@ from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_refused_login
 from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
-from workhorse.worker.commands import Commands
+from workhorse.worker.commands import Commands, Stops
 from workhorse.worker.duties.duty import Duty, Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
@@ -83,6 +83,7 @@ class Supervisor:
         self._in_order = True
         self._gave_back = False
         self._commands = Commands(options.connect, options.keys)
+        self._stops = Stops(options.keys)
 
     def run(self) -> int:
         """Work; return the exit code: 0 when all that was begun has ended in order."""
@@ -283,6 +284,8 @@ class Supervisor:
                 self._keep()
                 self._kept_at = self._shown_at = now
                 self._outbox.note_answer()
+                if self._stops.pass_on(self._store, [p.member for p in self._processes.values()]):
+                    self._kept_at = 0.0
             elif now - self._shown_at >= _SHOW_EVERY:
                 self._shown_at = now
                 self._show()
@@ -345,6 +348,7 @@ class Supervisor:
         for told in self._commands.heard(member.name for member in members):
             if told.kind is not Kind.SHUTDOWN:
                 self._kept_at = 0.0
+                self._stops.note(told)
                 continue
             for member in members:
                 if member.name == told.worker:

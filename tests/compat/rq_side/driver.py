@@ -137,6 +137,9 @@ class Side:
     def requeue(self, job_id: str) -> None:
         self._job(job_id).requeue()
 
+    def stop(self, job_id: str) -> None:
+        import_module("rq.command").send_stop_job_command(self.connection, job_id)
+
     def clean_registries(self, queue: str = "default") -> None:
         self.registry.clean_registries(self._queue(queue))
 
