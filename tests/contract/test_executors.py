@@ -365,9 +365,9 @@ def test_the_job_process_group_is_told_before_the_job_begins(journal: Path) -> N
     fork = ForkExecutor(tell)
     outcome_of(fork, run_of("note", str(journal), "ran"))
     assert int(os.read(reader, 100)) != os.getpid()
+    fork.close()
     for end in (reader, writer):
         os.close(end)
-    fork.close()
 
 
 def test_no_process_and_no_file_is_left_behind(fork: ForkExecutor) -> None:

@@ -19,6 +19,8 @@ from tests.support.faults import Life, Nursery, load_scripts
 from tests.support.fleet import Fleet
 from workhorse import Queue
 
+collect_ignore_glob = ["modules/*"]  # what can't be imported, for jobs
+
 NewLife = Callable[[], Life]
 
 
