@@ -16,12 +16,30 @@ from pathlib import Path
 from tests.mutations.lists import PACKAGE, ROOT, Edit, Mutation
 
 SCRIPTS = PACKAGE / "store" / "scripts"
-TESTS = ROOT / "tests" / "contract"
+TESTS = ROOT / "tests"
+FOLDERS = (
+    "contract/test_*.py",
+    "fault/test_bad_*.py",
+    "fault/test_data_lost.py",
+    "fault/test_stop.py",
+)
 OTHERS = (
     "api_callables", "api_connection", "connections", "drivers", "embedded_server", "executors",
     "faults", "ledger", "mutations",
 )  # fmt: skip
 """Contract tests that are about something else than scripts."""
+SPOKEN = {
+    "apply": "settle",
+    "clock": "date",
+    "discard": "lease_odd",
+    "heed_stop": "stop",
+    "make_room": "enqueue",
+    "moment": "date_began",
+    "move": "requeue_resent",
+    "set_aside": "aside_broken",
+    "withdraw": "cancel",
+}
+"""What tests call that which these scripts do."""
 NEAREST = 4
 """How many of those files are tried first: to collect them all takes longer than to run some."""
 STATE_MACHINE = "tests/fault/test_machine.py"
@@ -98,7 +116,15 @@ def _end_of_call(text: str, position: int) -> int:
 
 def _tests_for(name: str) -> tuple[str, ...]:
     """Return the files of tests, those first that speak most of the script."""
-    verb = name.removesuffix(".lua").removeprefix("_").partition("_")[0]
-    paths = [path for path in TESTS.glob("test_*.py") if path.stem[5:] not in OTHERS]
-    paths.sort(key=lambda path: (-path.read_text().count(verb), path.name))
+    paths = [
+        path for folder in FOLDERS for path in TESTS.glob(folder) if path.stem[5:] not in OTHERS
+    ]
+    stem = name.removesuffix(".lua").strip("_")
+    words = SPOKEN.get(stem, stem).split("_")
+    spoken = {path: sum(_count(word, path) for word in words) for path in paths}
+    paths.sort(key=lambda path: (-spoken[path], path.name))
     return (*(str(path.relative_to(ROOT)) for path in paths), STATE_MACHINE)
+
+
+def _count(pattern: str, path: Path) -> int:
+    return len(re.findall(rf"(?<![a-z]){pattern}", path.read_text(encoding="utf-8")))

@@ -20,7 +20,7 @@ from tests.mutations.lists import ROOT, Mutation, NotAppliedError, mutated
 
 LIMIT = 150.0
 """Seconds for the tests of one mutation; those of all, where nothing is changed, may take more."""
-COPIED = ("src", "tests", "chaos", "tools", "pyproject.toml")
+COPIED = ("src", "tests", "chaos", "tools", "docs", "README.md", "pyproject.toml")
 LINKED = (".servers", ".venv-rq")
 PASSED, FAILED = 0, 1  # pytest's exit codes
 
