@@ -21,7 +21,7 @@ from workhorse.store.faults import ServerError
 from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
 from workhorse.worker.commands import Commands, Stops
-from workhorse.worker.duties.duty import Duty, Timetable
+from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.executors.protocol import Executor
 from workhorse.worker.ledger import Ledger, Slot
@@ -29,7 +29,7 @@ from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.logs import say
 from workhorse.worker.loop import Loop
 from workhorse.worker.options import WorkerOptions
-from workhorse.worker.patience import backoff, can_wait, tell, tell_bug
+from workhorse.worker.patience import backoff, can_wait, tell
 from workhorse.worker.presence import Member, Presence
 from workhorse.worker.process import executor_for
 
@@ -74,24 +74,10 @@ class Upkeep:
             elif self._member.shown != self._member.state and now - self._shown_at >= _SHOW_EVERY:
                 self._store.run(self._presence.register(self._member))
                 self._shown_at = now
-            for duty in self._timetable.due(now):
-                if time.monotonic() - self._kept_at > self._options.lease / 2:
-                    break  # we stood still: what we hold is extended first
-                self._do(duty, now)
+            self._timetable.run_due(now, kept_until=self._kept_at + self._options.lease / 2)
         except ServerError as error:
             # Where it is away, the loop tells so.
             self._not_before = now + (backoff(0) if can_wait(error) else tell(error, 0))
-
-    def _do(self, duty: Duty, now: float) -> None:
-        try:
-            for line in duty.run_once(now).lines:
-                say(duty.name, line, level=logging.WARNING)
-        except ServerError as error:
-            if can_wait(error):
-                raise
-            self._timetable.postpone(duty, now + tell(error, 0))
-        except Exception as error:  # noqa: BLE001 - whatever it met on the server: others go on
-            self._timetable.postpone(duty, now + tell_bug(duty.name, error))
 
     def _obey(self) -> None:
         for command in self._commands.heard([self._member.name]):

@@ -27,7 +27,7 @@ from workhorse.store.faults import ServerError, is_refused_login
 from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
 from workhorse.worker.commands import Commands, Stops
-from workhorse.worker.duties.duty import Duty, Timetable
+from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
 from workhorse.worker.lifecycle import (
@@ -41,7 +41,7 @@ from workhorse.worker.logs import say
 from workhorse.worker.notify import ServiceManager
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.outbox import Outbox
-from workhorse.worker.patience import backoff, can_wait, tell, tell_bug
+from workhorse.worker.patience import backoff, can_wait, tell
 from workhorse.worker.pickup import PickedUp, pick_up
 from workhorse.worker.presence import Member, Presence
 from workhorse.worker.process import spawn
@@ -289,10 +289,7 @@ class Supervisor:
             elif now - self._shown_at >= _SHOW_EVERY:
                 self._shown_at = now
                 self._show()
-            for duty in self._timetable.due(now):
-                if time.monotonic() - self._kept_at > self._options.lease / 2:
-                    break  # we stood still: what we hold is extended before anybody recovers it
-                self._do(duty, now)
+            self._timetable.run_due(now, kept_until=self._kept_at + self._options.lease / 2)
         except ServerError as error:
             self._outbox.hold_off(error, now)
 
@@ -301,17 +298,6 @@ class Supervisor:
         members = [process.member for process in self._processes.values()]
         changed = [member for member in members if member.shown != member.state]
         self._store.run_many([self._presence.register(member) for member in changed])
-
-    def _do(self, duty: Duty, now: float) -> None:
-        try:
-            for line in duty.run_once(now).lines:
-                say(duty.name, line, level=logging.WARNING)
-        except ServerError as error:
-            if can_wait(error):
-                raise
-            self._timetable.postpone(duty, now + tell(error, 0))
-        except Exception as error:  # noqa: BLE001 - whatever it met on the server: others go on
-            self._timetable.postpone(duty, now + tell_bug(duty.name, error))
 
     def _keep(self) -> None:
         """Extend every lease and show every worker, in one round trip."""

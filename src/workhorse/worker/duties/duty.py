@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
+
+from workhorse.store.faults import ServerError
+from workhorse.worker.logs import say
+from workhorse.worker.patience import can_wait, tell, tell_bug
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,25 @@ class Timetable:
         for duty in due:
             self._due_at[duty] = now + duty.every
         return due
+
+    def run_due(self, now: float, *, kept_until: float) -> None:
+        """Run what is due and log what each tells. Raises the ServerError of one that is away.
+
+        None is begun after *kept_until*: we stood still then, and what we hold ourselves must be
+        extended before anybody, we too, may recover it.
+        """
+        for duty in self.due(now):
+            if time.monotonic() > kept_until:
+                return
+            try:
+                for line in duty.run_once(now).lines:
+                    say(duty.name, line, level=logging.WARNING)
+            except ServerError as error:
+                if can_wait(error):
+                    raise
+                self.postpone(duty, now + tell(error, 0))
+            except Exception as error:  # noqa: BLE001 - whatever it met there: the others go on
+                self.postpone(duty, now + tell_bug(duty.name, error))
 
     def postpone(self, duty: Duty, until: float) -> None:
         """Have *duty* run no sooner than at *until*."""
