@@ -14,6 +14,7 @@ from typing import NoReturn
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError
 from workhorse.worker import runner
+from workhorse.worker.executors.child import flush
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor
 from workhorse.worker.executors.protocol import Executor
@@ -46,7 +47,7 @@ def spawn(
     """
     parent = os.getpid()
     own = replace(options, name=name, max_jobs=max_jobs)
-    _flush()
+    flush()
     with signals_held_back():
         pid = os.fork()
         if pid == 0:
@@ -74,7 +75,7 @@ def _be_worker(
         with suppress(Exception):
             LOG.critical("worker %s broke", options.name, exc_info=True, extra={"event": "crash"})
     finally:
-        _flush()
+        flush()
         os._exit(code)
 
 
@@ -105,10 +106,3 @@ def executor_for(options: WorkerOptions, ledger: Ledger) -> Executor:
     if isinstance(options.connect, runner.ServerAt):
         return ForkExecutor(ledger.note_child, lean=True)
     return ForkExecutor(ledger.note_child, shared=(options.connect, options.serializer))
-
-
-def _flush() -> None:
-    """Write out what was printed, once: a fork would have it twice, an ``os._exit`` never."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # closed, or nobody reads it
-            stream.flush()
