@@ -158,10 +158,16 @@ class Life:
             self.client.zadd(MADE_BY_RQ[state], {job_id: 1})
 
     def dump(self) -> Dump:
-        """Return all that is on the server: each key's type, whether it expires, its value."""
+        """Return all that is on the server: each key's type, whether it expires, its value.
+
+        But for what a worker's last claim took: every claim writes that, also one that takes
+        nothing.
+        """
         found: Dump = {}
         for raw in self.client.scan_iter(count=1000):
             key, kind = raw.decode(), self.client.type(raw).decode()
+            if key == "rq:worker:w:claim":
+                continue
             found[key] = (kind, self.client.ttl(raw) != -1, self._value(raw, kind))
         return found
 
