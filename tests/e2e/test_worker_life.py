@@ -240,6 +240,7 @@ def test_a_worker_has_no_connection_and_no_memory_of_its_supervisor(fleet: Fleet
 
 def test_a_supervisor_whose_workers_crash_all_the_time_does_not_grow(fleet: Fleet) -> None:
     supervisor = fleet.start_and_wait()
+    wait_until(lambda: fleet.client.execute_command("PUBSUB", "CHANNELS"))  # it hears commands
     before = _size(supervisor.pid)
     for _ in range(5):
         fleet.wait_for(fleet.enqueue("leave", str(fleet.journal), 1), "failed")
