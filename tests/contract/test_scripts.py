@@ -131,6 +131,13 @@ def test_out_of_memory_the_queue_drains(full: Life) -> None:
     assert full.waiting() == []
 
 
+def test_out_of_memory_what_a_dead_worker_claimed_is_given_back(full: Life) -> None:
+    claim = full.claim(2, token="c" * 24)
+    left = full.store.run(jobs.claimed_before(full.keys, worker="w", token="c" * 24))
+    assert left.jobs == claim.jobs
+    assert full.release(*left.jobs) == 2
+
+
 def test_out_of_memory_the_duties_work(full: Life) -> None:
     full.claim(2)
     for member in full.members("rq:wip:q"):
