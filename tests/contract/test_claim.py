@@ -98,6 +98,14 @@ def test_a_key_that_is_no_job_is_set_aside_and_harms_nobody_else(
     )
 
 
+def test_what_is_set_aside_is_kept_where_something_else_was(life: Life) -> None:
+    life.client.set("rq:broken:q", "no list")
+    life.enqueue("j")
+    life.client.set("rq:job:j", "no hash")
+    assert life.claim().set_aside == 1
+    assert life.client.lrange("rq:broken:q", 0, -1) == [b"j"]
+
+
 @pytest.mark.parametrize("count", [1, 5])
 def test_an_id_that_is_twice_on_a_queue_is_run_once(every_life: Life, count: int) -> None:
     """RQ's client can push twice."""

@@ -257,6 +257,8 @@ def test_an_odd_entry_among_the_leases_blocks_nobody(every_life: Life, member: b
     every_life.client.zadd("rq:wip:q", {member: 1})
     every_life.recover()
     assert every_life.client.zcard("rq:wip:q") == 0
+    broken = every_life.client.lrange("rq:broken:q", 0, -1)
+    assert broken == [member] * member.startswith(b"\xff")
 
 
 def test_a_started_job_that_old_rq_left_is_recovered(every_life: Life) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from tests.support import servers
-from tests.support.lives import Life, settlement
+from tests.support.lives import Life, execution_of, settlement
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
@@ -129,6 +129,19 @@ def test_out_of_memory_the_queue_drains(full: Life) -> None:
         assert set(answers) == {Settled.APPLIED}
     assert drained == 9
     assert full.waiting() == []
+
+
+def test_out_of_memory_what_a_dead_worker_claimed_is_given_back(full: Life) -> None:
+    claim = full.claim(2, token="c" * 24)
+    left = full.store.run(jobs.claimed_before(full.keys, worker="w", token="c" * 24))
+    assert left.jobs == claim.jobs
+    assert full.release(*left.jobs) == 2
+
+
+def test_out_of_memory_a_running_job_is_stopped(full: Life) -> None:
+    job = full.claim_one()
+    assert full.stop("run") is State.STARTED
+    assert full.extended(job).stop == [(execution_of(job), 0)]
 
 
 def test_out_of_memory_the_duties_work(full: Life) -> None:

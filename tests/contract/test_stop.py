@@ -15,7 +15,7 @@ from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
 from workhorse.store.calls import Call
 from workhorse.store.jobs import Settled
-from workhorse.wire.records import Claimed
+from workhorse.wire.records import Claimed, ResultType
 
 AGAIN: dict[str, Any] = {"retries_left": 5, "retry_intervals": (0,)}
 
@@ -31,6 +31,8 @@ def test_what_would_have_it_run_again_stops_it(
     assert life.state() is State.STOPPED
     assert life.waiting() == []
     assert life.members("rq:failed:q") == ["j"]
+    ((_, entry),) = life.client.xrange("rq:results:j")
+    assert int(entry[b"type"]) == ResultType.STOPPED
     assert life.members("rq:scheduled:q") == []
     assert life.settle(job, judge(outcome, job.policy)) is not Settled.APPLIED
 

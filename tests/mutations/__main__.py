@@ -79,12 +79,13 @@ async def _run(mutations: Sequence[Mutation], at_once: int, *, verbose: bool) ->
 
 
 async def _run_generated(mutations: Sequence[Mutation], at_once: int, *, verbose: bool) -> int:
-    """Try the nearest tests first, and all on what those miss."""
+    """Try the nearest tests first, and all on what those miss; all must pass by themselves."""
     _end_on_sigterm()
     reports: list[Report] = []
     missed: list[Mutation] = []
     equivalent = generated.load_equivalent()
-    async for report in try_all(mutations, at_once=at_once, options=generated.OPTIONS):
+    trials = [control(map(generated.widened, mutations[:1])), *mutations]
+    async for report in try_all(trials, at_once=at_once, options=generated.OPTIONS):
         if why := equivalent.get(report.mutation.name):
             reports.append(report.as_equivalent(why))
         elif report.said is Said.MISSED:
