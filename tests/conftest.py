@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,15 @@ from tests.support.servers import RunningServer
 from workhorse.store.server import EmbeddedServer, server_binary
 
 SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL")
+
+
+@pytest.fixture(autouse=True)
+def _our_log_as_it_was() -> Iterator[None]:
+    """What a worker in the tests' own process sets up for its log does not outlive the test."""
+    log = logging.getLogger("workhorse")
+    before = log.handlers[:], log.level, log.propagate
+    yield
+    log.handlers[:], log.level, log.propagate = before
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,13 @@ from tests.support.faults import FULL, Life
 from tests.support.proxy import Fault, Rule, Seen
 from tests.support.servers import ROOT, RunningServer
 from tests.support.waiting import wait_until
-from workhorse import ConnectionChoiceError, EnqueueRefusedError, Queue, SimpleWorker
+from workhorse import (
+    ConnectionChoiceError,
+    EnqueueRefusedError,
+    EnqueueUnknownError,
+    Queue,
+    SimpleWorker,
+)
 
 
 def cut_all(life: Life) -> None:
@@ -144,7 +150,8 @@ def test_fault_35_a_server_without_a_free_connection_is_waited_for(
     go.touch()
     with (
         redis.Redis(unix_socket_path=str(own_server.socket)) as client,
-        pytest.raises(EnqueueRefusedError, match="too many connections"),
+        # By what the server says, or by its closing the connection before that was read.
+        pytest.raises((EnqueueRefusedError, EnqueueUnknownError), match="connection"),
     ):
         Queue("q", client).enqueue("tests.fault.jobs.work", "x", job_id="refused")
     wait_until(lambda: supervisor.log.count("does not answer") >= 3, within=20)
