@@ -19,11 +19,14 @@ SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL")
 
 @pytest.fixture(autouse=True)
 def _our_log_as_it_was() -> Iterator[None]:
-    """What a worker in the tests' own process sets up for its log does not outlive the test."""
+    """What a worker in the tests' own process sets up for its log does not outlive the test.
+
+    Before each test, not after: a fixture of many tests may have run a worker.
+    """
     log = logging.getLogger("workhorse")
-    before = log.handlers[:], log.level, log.propagate
+    log.handlers[:], log.level, log.propagate = [], logging.NOTSET, True
     yield
-    log.handlers[:], log.level, log.propagate = before
+    log.handlers[:], log.level, log.propagate = [], logging.NOTSET, True
 
 
 @pytest.fixture(scope="session")

@@ -243,9 +243,10 @@ def test_fault_59_a_limit_in_a_thread_never_hits_what_comes_after_the_job() -> N
 
     def many() -> int:
         over = 0
-        for number in range(400):
+        for number in range(150):
             limit = interrupted_after(0.001)
-            until = time.perf_counter() + 0.0011 + number % 7 * 0.0001
+            # Five milliseconds later the thread of its timer may run: the interpreter's turns.
+            until = time.perf_counter() + 0.006 + number % 7 * 0.0002
             try:
                 with limit:
                     while time.perf_counter() < until:
@@ -256,7 +257,7 @@ def test_fault_59_a_limit_in_a_thread_never_hits_what_comes_after_the_job() -> N
                 pass
         return over
 
-    assert 0 < cast("int", in_thread(many)) <= 400
+    assert 0 < cast("int", in_thread(many)) <= 150
 
 
 def test_fault_59_a_timer_that_comes_late_finds_nothing_to_interrupt() -> None:
