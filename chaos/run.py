@@ -106,6 +106,7 @@ class Stage:
         self._exit.close()
         for pid in wait_for_none_left(self.folder, 1):
             Held(pid).send(signal.SIGKILL)
+        wait_for_none_left(self.folder, 5)  # what is killed may write a little longer
 
     def remove(self) -> None:
         """Remove what was written."""
