@@ -121,7 +121,7 @@ def test_a_job_that_ended_while_the_server_was_out_of_reach_is_settled_when_it_i
     workers = idle(life, supervisor, 2)
     go = life.folder / "go"
     life.enqueue("wait_for", "ends meanwhile", str(go))
-    life.enqueue("linger", "runs on", seconds + 1)
+    life.enqueue("linger", "runs on", seconds + 1, timeout=600)
     wait_until(lambda: len(life.begun()) == 2)
     life.proxy.partition()
     go.touch()
