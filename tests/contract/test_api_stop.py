@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,10 +80,8 @@ def test_a_running_job_is_stopped(
     job = queue.enqueue(slow.note_and_wait_for, str(tmp_path / "log"), "ran", str(tmp_path / "no"))
     with working(Worker([queue.name], connection=valkey_server.url, name="w")):
         wait_until((tmp_path / "log").exists)
-        began = time.monotonic()
         job.stop(grace=grace)
-        assert job.wait(timeout=10) == "stopped"
-        assert time.monotonic() - began < 5
+        assert job.wait(timeout=5) == "stopped"
         after = queue.enqueue(slow.nothing)
         assert after.wait(timeout=10) == "finished"
     assert job.is_stopped

@@ -11,9 +11,8 @@ import pytest
 from tests.support.lives import Life
 from workhorse.core.outcomes import Returned
 from workhorse.core.states import State
-from workhorse.store import audit as auditing
 from workhorse.store import jobs, workers
-from workhorse.store.audit import audit
+from workhorse.store.audit import SCANNED, SLICE, audit
 from workhorse.store.drivers import Store
 from workhorse.store.findings import HOMES, Finding, Kind
 
@@ -151,16 +150,14 @@ def test_a_job_that_an_rq_worker_is_about_to_start_is_in_its_place(life: Life) -
     assert found(life) == []
 
 
-def test_long_queues_are_read_in_slices(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auditing, "SCANNED", 10)
-    monkeypatch.setattr(auditing, "SLICE", 7)
-    ids = [f"j{number}" for number in range(100)]
+def test_long_queues_are_read_in_slices(life: Life) -> None:
+    ids = [f"j{number}" for number in range(2 * SCANNED + SLICE // 2)]
     life.enqueue(*ids)
     life.claim(30)
     assert found(life) == []
-    life.client.lrem("rq:queue:q", 1, "j70")
-    life.client.rpush("rq:queue:q", "j80")
-    assert [(f.kind, f.id) for f in found(life)] == [(Kind.LOST, "j70"), (Kind.TWICE, "j80")]
+    life.client.lrem("rq:queue:q", 1, "j700")
+    life.client.rpush("rq:queue:q", "j800")
+    assert [(f.kind, f.id) for f in found(life)] == [(Kind.LOST, "j700"), (Kind.TWICE, "j800")]
 
 
 def test_what_puts_itself_right_between_the_looks_is_not_told(life: Life) -> None:

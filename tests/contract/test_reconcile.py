@@ -13,7 +13,7 @@ from workhorse.core.settings import RECONCILE_AFTER
 from workhorse.core.states import State
 from workhorse.store import reconcile
 from workhorse.store.audit import audit
-from workhorse.store.reconcile import Reconciled, Sighting
+from workhorse.store.reconcile import SEARCHED, Reconciled, Sighting
 from workhorse.worker.duties.reconcile import Reconcile
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
@@ -202,11 +202,18 @@ def test_a_job_behind_newer_ones_is_found_in_its_list(life: Life) -> None:
     assert len(life.waiting()) == 102
 
 
-def test_one_call_searches_one_long_list(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconcile, "SEARCHED", 10)
+def make_long(life: Life, queue: str, length: int) -> None:
+    """Put so many ids behind the jobs of a queue."""
+    for first in range(0, length, 10_000):
+        life.client.rpush(f"rq:queue:{queue}", *range(first, min(first + 10_000, length)))
+
+
+def test_one_call_searches_one_long_list(life: Life) -> None:
     for queue in ("q", "r", "s"):
         life.enqueue(*[f"{queue}{number}" for number in range(9)], origin=queue)
         life.client.lrem(f"rq:queue:{queue}", 0, f"{queue}5")
+        life.client.hset(f"rq:job:{queue}5", "enqueued_at", "2026-01-01T00:00:00.000000Z")
+        make_long(life, queue, SEARCHED * 2 // 3)
     replies = put_back(life, *look(life))
     assert sorted(replies) == ["applied", "later", "later"]
 
@@ -306,13 +313,11 @@ def test_jobs_of_many_queues_are_all_looked_at(life: Life) -> None:
     assert len(lines_of(made, 62)) == 25
 
 
-def test_jobs_that_only_seemed_lost_are_not_searched_for_one_by_one(
-    life: Life, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reconcile, "SEARCHED", 10)
+def test_jobs_that_only_seemed_lost_are_not_searched_for_one_by_one(life: Life) -> None:
     life.enqueue(*[f"old{number}" for number in range(20)])
     for number in range(100):
         life.enqueue(f"new{number}", at_front=[f"new{number}"])
+    make_long(life, "q", SEARCHED)
     made = duty(life)
     made.run_once(0)
     life.client.config_resetstat()

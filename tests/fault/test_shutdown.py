@@ -61,10 +61,8 @@ def test_fault_74_an_idle_worker_stops_within_a_second_or_so(
     supervisor = life.start(2)
     wait_until(lambda: life.proxy.names().count("BLPOP") >= 2)
     workers = supervisor.workers
-    began = time.monotonic()
     supervisor.send(stop)
-    assert supervisor.end() == 0
-    assert time.monotonic() - began < 2
+    assert supervisor.end(within=2) == 0
     assert not any(is_running(pid) for pid in workers)
     assert life.client.scard(life.keys.workers()) == 0
 
@@ -98,9 +96,8 @@ def test_fault_74_a_worker_stops_although_a_job_took_its_signals(
     life.enqueue("take_signals", "took")
     supervisor = life.start(isolation=isolation)
     life.wait_for("took", state="finished")
-    began = time.monotonic()
-    assert supervisor.stop() == 0
-    assert time.monotonic() - began < 5
+    supervisor.send(signal.SIGTERM)
+    assert supervisor.end(within=5) == 0
 
 
 @pytest.mark.parametrize("after", [0.0, 0.01, 0.03])

@@ -196,7 +196,7 @@ def _line_of(error: BaseException) -> str:
     """Return what *error* says, in brief; its own code may fail."""
     try:
         return "".join(traceback.format_exception_only(error)).strip()[:_LONGEST_REASON]
-    except Exception:  # noqa: BLE001 - see above
+    except Exception:  # noqa: BLE001 - an exception's own code can fail, too
         return type(error).__name__
 
 
