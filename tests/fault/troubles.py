@@ -76,6 +76,10 @@ def fill(life: Life) -> list[str]:
             job = f"job{len(taken)}"
             life.enqueue("give_much", job, 100, meta=b"x" * 40_000)
             taken.append(job)
+    # The buffers of these calls counted, and are given back at any moment: leave no room
+    # where they were.
+    limit = int(life.client.config_get("maxmemory")["maxmemory"])
+    life.client.config_set("maxmemory", limit - 500_000)
     return taken
 
 
