@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from workhorse import Retry
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 from workhorse.worker.runner import CURRENT
 
 FOLDER: Final = "WORKHORSE_CHAOS"

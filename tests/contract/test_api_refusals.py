@@ -225,26 +225,17 @@ def test_an_option_that_is_not_there_yet_may_be_given_as_nothing(
 
 UNSUPPORTED: dict[str, Callable[[Queue], object]] = {
     "enqueue_many(pipeline)": lambda q: q.enqueue_many([], pipeline="x"),
-    "enqueue_many(group_id)": lambda q: q.enqueue_many([], group_id="x"),
     "enqueue_job(pipeline)": lambda q: q.enqueue_job(q.jobs[0], pipeline="x"),
-    "enqueue_job(unique)": lambda q: q.enqueue_job(q.jobs[0], unique=True),
     "remove(pipeline)": lambda q: q.remove("waits", pipeline="x"),
     "cancel(pipeline)": lambda q: q.jobs[0].cancel(pipeline="x"),
     "cancel(enqueue_dependents)": lambda q: q.jobs[0].cancel(enqueue_dependents=True),
     "delete(pipeline)": lambda q: q.jobs[0].delete(pipeline="x"),
     "delete(remove_from_queue)": lambda q: q.jobs[0].delete(remove_from_queue=False),
     "delete(delete_dependents)": lambda q: q.jobs[0].delete(delete_dependents=True),
-    "create(depends_on)": lambda q: Job.create(calls.add, depends_on="x", connection=q.connection),
-    "create(group_id)": lambda q: Job.create(calls.add, group_id="x", connection=q.connection),
-    "@job(depends_on)": lambda q: job(q, depends_on="waits"),
-    "@job(on_success)": lambda q: job(q, on_success=calls.note),
-    "delay(depends_on)": lambda q: job(q)(calls.add).delay(1, depends_on="waits"),
     "Worker(exception_handlers)": lambda q: Worker([q], exception_handlers=[calls.note]),
     "Worker(nonsense)": lambda q: Worker([q], colour="red"),
     "work(dequeue_strategy)": lambda q: SimpleWorker([q]).work(dequeue_strategy="random"),
     "work(log_format)": lambda q: SimpleWorker([q]).work(log_format="%(message)s"),
-    "enqueue_call(nonsense)": lambda q: q.enqueue_call(calls.add, colour="red"),
-    "prepare_data(nonsense)": lambda q: q.prepare_data(calls.add, colour="red"),
 }
 
 

@@ -15,11 +15,11 @@ from tests.support.servers import RunningServer
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, results, views
+from workhorse.store import jobs, recover, results, views
 from workhorse.store.calls import Call, Operation, Plan, as_it_is, command
 from workhorse.store.drivers import AsyncStore, Store
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import Claimed
 
 KEYS = Keys()
 TOKEN = "t" * 24
@@ -71,7 +71,7 @@ def whole_life(store: Store) -> list[Any]:
     run(lambda: jobs.settle(KEYS, verdicts, worker="w", sent_at=10.0))
     run(lambda: jobs.release(KEYS, [held[2]], worker="w"))
     run(lambda: jobs.extend(KEYS, [held[3]], worker="w", lease=-1))
-    run(lambda: jobs.recover(KEYS, "q"))
+    run(lambda: recover.recover(KEYS, "q"))
     run(lambda: jobs.cancel(KEYS, "e"))
     run(lambda: jobs.requeue(KEYS, "e", at_front=True))
     run(lambda: jobs.delete(KEYS, ["e"]))
@@ -174,7 +174,7 @@ def test_both_drivers_return_the_same(every_server: RunningServer) -> None:
             jobs.claim(KEYS, ["q"], worker="w", token=token, count=1, lease=60),
             jobs.cancel(KEYS, job_id),
             results.runs(KEYS, job_id),
-            jobs.recover(KEYS, "q"),
+            recover.recover(KEYS, "q"),
             views.job(KEYS, job_id),
         ]
 

@@ -15,9 +15,10 @@ from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict
 from workhorse.store import jobs, views, workers
 from workhorse.store.drivers import Store
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
-from workhorse.wire.records import Claimed, JobRecord
+from workhorse.wire.records import JobRecord
 from workhorse.worker import duties
 from workhorse.worker.duties.duty import Duty, Report, Timetable
 from workhorse.worker.duties.forward import Forward

@@ -28,9 +28,9 @@ from workhorse.core.outcomes import (
 from workhorse.core.retry import Retry
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
-from workhorse.wire.records import Claimed
 from workhorse.worker import runner
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor

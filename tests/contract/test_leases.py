@@ -11,7 +11,7 @@ from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, schedule, workers
+from workhorse.store import jobs, recover, schedule, workers
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -157,7 +157,7 @@ def test_a_recover_sent_twice_applies_once(every_life: Life) -> None:
 
 def test_two_recoverers_that_saw_the_same_lapsed_lease_recover_it_once(every_life: Life) -> None:
     every_life.extend(every_life.start(), lease=-1)
-    plans = [iter(jobs.recover(every_life.keys, "q")) for _ in range(2)]
+    plans = [iter(recover.recover(every_life.keys, "q")) for _ in range(2)]
     seen = [every_life.client.execute_command(*next(plan).words_with_source) for plan in plans]
     applied = 0
     for plan, reply in zip(plans, seen, strict=True):
@@ -171,7 +171,7 @@ def test_two_recoverers_that_saw_the_same_lapsed_lease_recover_it_once(every_lif
 def test_a_lease_that_was_extended_meanwhile_is_left_alone(every_life: Life) -> None:
     job = every_life.start()
     every_life.extend(job, lease=-1)
-    plan = iter(jobs.recover(every_life.keys, "q"))
+    plan = iter(recover.recover(every_life.keys, "q"))
     reply = every_life.client.execute_command(*next(plan).words_with_source)
     judged = plan.send(reply)
     every_life.extend(job)  # the holder is back

@@ -15,7 +15,7 @@ from workhorse.core.outcomes import Returned
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
 from workhorse.store.jobs import Settlement
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
 
 NOW = 1000.0

@@ -20,7 +20,7 @@ from workhorse.core.outcomes import Crashed, Returned
 from workhorse.core.verdicts import judge
 from workhorse.store import jobs
 from workhorse.store.drivers import Store
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor
 from workhorse.worker.executors.protocol import Ended, Executor, Run

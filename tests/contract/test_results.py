@@ -14,7 +14,7 @@ from workhorse.core.retry import Retry
 from workhorse.core.verdicts import judge
 from workhorse.store import jobs, results
 from workhorse.wire.codec import date_to_text
-from workhorse.wire.records import ResultRecord, ResultType
+from workhorse.wire.entries import ResultRecord, ResultType
 
 
 def runs(life: Life) -> list[ResultRecord]:

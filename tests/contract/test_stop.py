@@ -15,7 +15,8 @@ from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
 from workhorse.store.calls import Call
 from workhorse.store.jobs import Settled
-from workhorse.wire.records import Claimed, ResultType
+from workhorse.wire.claimed import Claimed
+from workhorse.wire.entries import ResultType
 
 AGAIN: dict[str, Any] = {"retries_left": 5, "retry_intervals": (0,)}
 

@@ -13,7 +13,7 @@ from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
 from workhorse.core.verdicts import Policy, Verdict
 from workhorse.store import jobs, reconcile, schedule
 from workhorse.store.jobs import Execution
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 
 STATES = (None, *State)
 NOBODY = Claimed("q", "j", "e" * 32, b"", "", None, None, None, Policy(), "hash")

@@ -23,7 +23,8 @@ from workhorse.store import reconcile
 from workhorse.store.audit import audit
 from workhorse.store.drivers import Store
 from workhorse.store.findings import Kind
-from workhorse.wire.records import FIELDS, Claimed
+from workhorse.wire.claimed import Claimed
+from workhorse.wire.records import FIELDS
 from workhorse.worker.duties.duty import Duty
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.reconcile import Reconcile

@@ -30,14 +30,14 @@ from tests.support.reference import QUEUES, Reference
 from workhorse.core.outcomes import Crashed, Stopped
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict, judge
-from workhorse.store import jobs, reconcile, schedule
+from workhorse.store import jobs, reconcile, recover, schedule
 from workhorse.store.audit import audit
 from workhorse.store.calls import Call, as_it_is
 from workhorse.store.drivers import Store
 from workhorse.store.jobs import Execution, Settled
 from workhorse.store.reconcile import Reconciled
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import Claimed
 
 T = TypeVar("T")
 
@@ -291,7 +291,7 @@ class Machine(RuleBasedStateMachine):
 
     def _look_for_lapsed(self, queue: str) -> tuple[Any, Any, list[tuple[str, Verdict]]]:
         """Run the first half; return the plan, the reply that it waits for, and the judged."""
-        plan = iter(jobs.recover(self.keys, queue))
+        plan = iter(recover.recover(self.keys, queue))
         call = next(plan)
         judged = self.reference.lapsed(queue)
         reply = self.run(replace(call, parse=as_it_is))

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 from workhorse.core.states import State
 from workhorse.store import jobs, workers
 from workhorse.wire.commands import Kind, encode_command
-from workhorse.wire.records import ResultType
+from workhorse.wire.entries import ResultType
 
 ISOLATIONS = ("inline", "fork")
 FOREVER = {"retries_left": 5, "retry_intervals": (0,)}

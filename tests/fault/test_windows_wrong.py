@@ -27,7 +27,7 @@ from workhorse.core.settings import RECONCILE_AFTER
 from workhorse.core.states import State
 from workhorse.store import jobs, workers
 from workhorse.wire.commands import Kind, encode_command
-from workhorse.wire.records import ResultType
+from workhorse.wire.entries import ResultType
 from workhorse.worker.duties.duty import Duty
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.reconcile import Reconcile

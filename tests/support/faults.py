@@ -37,9 +37,10 @@ from workhorse.core.states import ENDED, State
 from workhorse.store import jobs, results, scripts, views
 from workhorse.store.connections import connect, separate
 from workhorse.store.drivers import Store
+from workhorse.wire.entries import ResultRecord
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, describe, encode_call
-from workhorse.wire.records import JobRecord, ResultRecord
+from workhorse.wire.records import JobRecord
 from workhorse.worker import logs
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.supervisor import Supervisor

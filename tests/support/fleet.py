@@ -26,9 +26,10 @@ from tests.support.servers import ROOT
 from tests.support.waiting import wait_until
 from workhorse.store import jobs, results, views
 from workhorse.store.drivers import Store
+from workhorse.wire.entries import ResultRecord
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, describe, encode_call
-from workhorse.wire.records import JobRecord, ResultRecord
+from workhorse.wire.records import JobRecord
 from workhorse.worker import logs
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.runner import ServerAt

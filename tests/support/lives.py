@@ -12,10 +12,12 @@ from workhorse.core.outcomes import Outcome, Raised, Returned, Stopped
 from workhorse.core.states import State
 from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import jobs
+from workhorse.store import recover as store_recover
 from workhorse.store.drivers import Store
 from workhorse.store.jobs import Claim, Enqueued, Execution, Settled, Settlement
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import IN_HASH, Claimed, JobRecord
+from workhorse.wire.records import IN_HASH, JobRecord
 
 Dump = dict[str, tuple[str, bool, Any]]
 
@@ -89,8 +91,8 @@ class Life:
         executions = [execution_of(job) for job in held]
         return self.store.run(jobs.release(self.keys, executions, worker="w"))
 
-    def recover(self) -> jobs.Recovered:
-        return self.store.run(jobs.recover(self.keys, "q"))
+    def recover(self) -> store_recover.Recovered:
+        return self.store.run(store_recover.recover(self.keys, "q"))
 
     def cancel(self, job_id: str = "j") -> State | None:
         return self.store.run(jobs.cancel(self.keys, job_id))

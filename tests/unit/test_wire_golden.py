@@ -23,11 +23,14 @@ from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import scripts
-from workhorse.wire import codec, keys, payload, records
+from workhorse.wire import claimed as claimed_fields
+from workhorse.wire import codec, entries, keys, payload, records
+from workhorse.wire.claimed import FIELDS_TO_RUN
 from workhorse.wire.codec import NO_RULES, RetryRules
+from workhorse.wire.entries import ResultType
 from workhorse.wire.keys import TEMPLATES, Keys
 from workhorse.wire.payload import Call, JSONSerializer, PickleSerializer
-from workhorse.wire.records import FIELDS, FIELDS_TO_RUN, JobRecord, ResultType
+from workhorse.wire.records import FIELDS, JobRecord
 
 LUA = sorted(Path(scripts.__file__).parent.glob("*.lua"))
 SOURCES = [Path(str(module.__file__)) for module in (keys, records)]
@@ -200,7 +203,9 @@ def test_dates_without_a_zone_are_utc(text: str) -> None:
 def test_the_entry_of_a_run(
     outcome: Outcome, policy: Policy, number: int, error: str | None
 ) -> None:
-    kind, shown, name, text = records.verdict_entry(judge(outcome, policy), result_in="hash")
+    kind, shown, name, text = claimed_fields.verdict_entry(
+        judge(outcome, policy), result_in="hash"
+    )
     assert (kind, shown, name) == ("type", number, "exc_string")
     if error is not None:
         assert codec.error_from_text(str(text)) == error
@@ -208,14 +213,19 @@ def test_the_entry_of_a_run(
 
 def test_a_success_is_in_the_hash_or_an_entry() -> None:
     verdict = judge(Returned(b"42"))
-    assert records.verdict_fields(verdict, result_in="hash") == ["result", b"42"]
-    assert records.verdict_entry(verdict, result_in="hash") == []
-    assert records.verdict_fields(verdict, result_in="") == []
-    assert records.verdict_entry(verdict, result_in="") == ["type", 1, "return_value", b"NDI="]
+    assert claimed_fields.verdict_fields(verdict, result_in="hash") == ["result", b"42"]
+    assert claimed_fields.verdict_entry(verdict, result_in="hash") == []
+    assert claimed_fields.verdict_fields(verdict, result_in="") == []
+    assert claimed_fields.verdict_entry(verdict, result_in="") == [
+        "type",
+        1,
+        "return_value",
+        b"NDI=",
+    ]
 
 
 def test_an_entry_is_read() -> None:
-    run = records.decode_entry(
+    run = entries.decode_entry(
         b"1700000000123-0",
         {
             b"type": b"1", b"return_value": b"NDI=", b"worker_name": b"w", b"execution_id": b"e",
@@ -283,20 +293,20 @@ def test_the_search_for_fields_finds_them() -> None:
 def test_what_a_claim_returns_is_known_and_fits_the_decoder() -> None:
     assert set(FIELDS_TO_RUN) <= FIELDS
     row = [b"q", b"j", b"e", [b"data", *[None] * (len(FIELDS_TO_RUN) - 1)]]
-    job = records.decode_claimed(row)
+    job = claimed_fields.decode_claimed(row)
     assert (job.queue, job.job_id, job.data, job.policy) == ("q", "j", b"data", Policy())
 
 
-def claimed(**fields: bytes) -> records.Claimed:
+def claimed(**fields: bytes) -> claimed_fields.Claimed:
     """Return a job with *fields* as a worker gets it."""
     row = [fields.get(name) for name in FIELDS_TO_RUN]
-    return records.decode_claimed([b"q", b"j", b"e", row])
+    return claimed_fields.decode_claimed([b"q", b"j", b"e", row])
 
 
 def test_a_claim_tells_all_that_a_policy_holds() -> None:
     stored = as_stored(records.encode(FULL))
     row = [stored.get(name.encode()) for name in FIELDS_TO_RUN]
-    job = records.decode_claimed([b"q", b"j", b"e", row])
+    job = claimed_fields.decode_claimed([b"q", b"j", b"e", row])
     assert job.policy == Policy(
         retries_left=3, retry_intervals=(10, 30), retry_at_front=True, retry_jitter=0.5,
         retry_on=("builtins.OSError",), give_up_on=("shop.SoldOut",), on_lost="fail", max_starts=5,

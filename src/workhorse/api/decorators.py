@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from workhorse.api.job import Job
-from workhorse.api.options import EnqueueData, refuse_unsupported
+from workhorse.api.options import EnqueueData
 from workhorse.api.queue import Queue
 from workhorse.core.errors import InvalidOptionError
+from workhorse.core.limits import RateLimit
+from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.verdicts import OnLost
 from workhorse.store.drivers import Client
@@ -63,18 +65,13 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         on_stopped: Any = None,
         webhooks: Any = None,
         *,
+        repeat: Repeat | None = None,
+        rate_limit: RateLimit | None = None,
+        unique: bool = False,
+        group_id: str | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
-        refuse_unsupported(
-            {
-                "depends_on": depends_on,
-                "on_failure": on_failure,
-                "on_success": on_success,
-                "on_stopped": on_stopped,
-                "webhooks": webhooks,
-            }
-        )
         self._queue = _queue(queue, queue_class or Queue, connection)
         self._at_front = at_front
         self._options: dict[str, Any] = {
@@ -87,18 +84,27 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "retry": retry,
             "on_lost": on_lost,
             "max_starts": max_starts,
+            "repeat": repeat,
+            "on_success": on_success,
+            "on_failure": on_failure,
+            "on_stopped": on_stopped,
+            "rate_limit": rate_limit,
+            "webhooks": webhooks,
+            "unique": unique,
+            "group_id": group_id,
         }
+        self._depends_on = depends_on
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:
         """Return *function* with ``delay``."""
 
         @functools.wraps(function)
         def delay(*args: Any, **kwargs: Any) -> Job:
-            refuse_unsupported({"depends_on": kwargs.pop("depends_on", None)})
             data = EnqueueData(
                 function,
                 job_id=kwargs.pop("job_id", None),
                 at_front=kwargs.pop("at_front", False) or self._at_front,
+                depends_on=kwargs.pop("depends_on", None) or self._depends_on,
                 args=args,
                 kwargs=kwargs,
                 **self._options,

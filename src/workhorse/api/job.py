@@ -32,9 +32,10 @@ from workhorse.core.states import ENDED, TRANSITIONS, Event, State
 from workhorse.core.verdicts import OnLost
 from workhorse.store import jobs, results, views
 from workhorse.store.drivers import Client, Store
+from workhorse.wire.entries import ResultType
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer, choose_serializer, dump, load
-from workhorse.wire.records import JobRecord, ResultType
+from workhorse.wire.records import JobRecord
 
 JobStatus = State
 """RQ's name for a job's state."""
@@ -120,19 +121,11 @@ class Job(JobSnapshot):
 
         What is not given of *timeout*, *on_lost* and *max_starts* the queue's own is.
         """
-        refuse_unsupported(
-            {
-                "depends_on": depends_on,
-                "group_id": group_id,
-                "on_success": on_success,
-                "on_failure": on_failure,
-                "on_stopped": on_stopped,
-                "webhooks": webhooks,
-            }
-        )
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, id,
             at_front=False, meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts,
+            depends_on=depends_on, on_success=on_success, on_failure=on_failure,
+            on_stopped=on_stopped, webhooks=webhooks, group_id=group_id,
         )  # fmt: skip
         chosen = choose_serializer(serializer)
         record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeGuard, cast
 
 from workhorse._version import __version__
+from workhorse.api.follow_ups import check_callback, check_rate_limit, check_repeat, check_webhooks
+from workhorse.core.dependencies import parents_of
 from workhorse.core.durations import parse_seconds
 from workhorse.core.errors import (
     InvalidCallError,
@@ -16,6 +17,8 @@ from workhorse.core.errors import (
     UnsupportedOptionError,
 )
 from workhorse.core.ids import check_job_id, new_job_id, new_token
+from workhorse.core.limits import RateLimit
+from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.settings import JOB_TIMEOUT, LONGEST_SPAN
 from workhorse.core.states import State
@@ -26,10 +29,7 @@ from workhorse.wire.records import IN_HASH, JobRecord
 
 Function = Callable[..., Any] | str
 
-NOT_YET: Final = (
-    "depends_on", "repeat", "on_success", "on_failure", "on_stopped", "rate_limit", "webhooks",
-    "pipeline", "unique", "group_id",
-)  # fmt: skip
+NOT_YET: Final = ("pipeline",)
 """Options of RQ 3.0 that this version refuses rather than ignores."""
 
 
@@ -50,6 +50,19 @@ class EnqueueData(NamedTuple):
     retry: Retry | None = None
     on_lost: OnLost | None = None
     max_starts: int | None = None
+    depends_on: Any = None
+    repeat: Repeat | None = None
+    on_success: Any = None
+    on_failure: Any = None
+    on_stopped: Any = None
+    rate_limit: RateLimit | None = None
+    webhooks: Any = None
+    unique: bool = False
+    scheduled_for: float | None = None
+    """When it is due, in seconds since 1970; None for at once."""
+    due_in: float | None = None
+    """Seconds until it is due, by the server's clock."""
+    group_id: str | None = None
 
 
 class LostRule(NamedTuple):
@@ -117,7 +130,41 @@ def new_record(
         on_lost=lost.on_lost,
         max_starts=lost.max_starts,
     )
-    return _with_retry(record, data.retry)
+    if data.retry is not None:
+        _add_retry(record, data.retry)
+    _add_special(record, data)
+    return record
+
+
+def _add_special(record: JobRecord, data: EnqueueData) -> None:
+    """Add to a new job what only some jobs have."""
+    _add_callbacks(record, data)
+    if data.depends_on is not None:
+        record.parents = parents_of(data.depends_on)
+    if data.repeat is not None:
+        repeat = check_repeat(data.repeat)
+        record.repeats_left, record.repeat_intervals = repeat.times, repeat.intervals
+    if data.rate_limit is not None:
+        limit = check_rate_limit(data.rate_limit)
+        record.rate_limit_key, record.rate_limit_concurrency = limit.key, limit.concurrency
+    if data.unique and data.job_id is None:
+        raise InvalidOptionError("unique=True needs a job_id: it is what there may be one of")
+    record.unique = bool(data.unique)
+    if data.scheduled_for is not None and data.due_in is not None:
+        raise InvalidOptionError("a job is due at a moment, or in a while: give one of them")
+    record.scheduled_for, record.due_in = data.scheduled_for, data.due_in
+    record.group_id = data.group_id
+
+
+def _add_callbacks(record: JobRecord, data: EnqueueData) -> None:
+    if data.on_success is not None:
+        record.success_callback = check_callback("on_success", data.on_success)
+    if data.on_failure is not None:
+        record.failure_callback = check_callback("on_failure", data.on_failure)
+    if data.on_stopped is not None:
+        record.stopped_callback = check_callback("on_stopped", data.on_stopped)
+    if data.webhooks is not None:
+        record.webhooks = check_webhooks(data.webhooks)
 
 
 def _description(given: object, call: Call) -> str:
@@ -192,18 +239,13 @@ def _meta(meta: object, serializer: Serializer) -> bytes | None:
     return dump(dict(cast("Mapping[str, Any]", meta)), serializer, "the job's meta")
 
 
-def _with_retry(record: JobRecord, retry: object) -> JobRecord:
-    if retry is None:
-        return record
+def _add_retry(record: JobRecord, retry: object) -> None:
     if not isinstance(retry, Retry):
         raise InvalidOptionError(f"retry is {retry!r}: give a Retry, as in Retry(max=3)")
-    return replace(
-        record,
-        retries_left=retry.max,
-        retry_intervals=retry.intervals,
-        enqueue_at_front_on_retry=retry.enqueue_at_front,
-        retry_rules=RetryRules(retry.jitter, retry.retry_on, retry.give_up_on),
-    )
+    record.retries_left = retry.max
+    record.retry_intervals = retry.intervals
+    record.enqueue_at_front_on_retry = retry.enqueue_at_front
+    record.retry_rules = RetryRules(retry.jitter, retry.retry_on, retry.give_up_on)
 
 
 def _call(data: object) -> Call:

@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
 from workhorse.api.connection import client_of, default_keys, link_to, store_of
+from workhorse.api.follow_ups import check_moment, check_span
 from workhorse.api.job import Job
 from workhorse.api.options import (
     NOT_YET,
@@ -18,13 +20,20 @@ from workhorse.api.options import (
     check_lost,
     check_timeout,
     new_record,
-    refuse_unknown,
     refuse_unsupported,
 )
+from workhorse.api.queue_content import QueueContent, id_of
 from workhorse.api.sending import Sending
 from workhorse.core import settings
-from workhorse.core.errors import DuplicateJobError, InvalidCallError, NoSuchJobError
-from workhorse.core.ids import check_job_id, check_queue_name, is_queue_name, new_token
+from workhorse.core.errors import (
+    DuplicateJobError,
+    InvalidCallError,
+    InvalidJobDependency,
+    NoSuchJobError,
+)
+from workhorse.core.ids import check_queue_name, is_queue_name, new_token
+from workhorse.core.limits import RateLimit
+from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.states import State
 from workhorse.core.verdicts import OnLost
@@ -48,12 +57,21 @@ _RESERVED: Final = {
     "retry": "retry",
     "on_lost": "on_lost",
     "max_starts": "max_starts",
+    "depends_on": "depends_on",
+    "repeat": "repeat",
+    "on_success": "on_success",
+    "on_failure": "on_failure",
+    "on_stopped": "on_stopped",
+    "rate_limit": "rate_limit",
+    "webhooks": "webhooks",
+    "unique": "unique",
+    "group_id": "group_id",
 }
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
 
 
 @functools.total_ordering
-class Queue:
+class Queue(QueueContent):
     """A named queue of jobs, first in, first out. Several threads may share one.
 
     Without a *connection* (a redis-py or valkey-py client, or a URL) the process's default
@@ -116,17 +134,6 @@ class Queue:
     def __hash__(self) -> int:
         return hash(self.name)
 
-    def __len__(self) -> int:
-        return self.count
-
-    def __bool__(self) -> bool:
-        return True
-
-    @property
-    def key(self) -> str:
-        """The key of the list of waiting ids on the server."""
-        return self._keys.queue(self.name)
-
     @property
     def connection(self) -> Any:
         """The client this queue talks through."""
@@ -173,18 +180,48 @@ class Queue:
         at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
         meta: Mapping[str, Any] | None = None,
         retry: Retry | None = None,
+        repeat: Repeat | None = None,
+        on_success: Any = None,
+        on_failure: Any = None,
+        on_stopped: Any = None,
+        rate_limit: RateLimit | None = None,
+        pipeline: Any = None,
+        unique: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
+        webhooks: Any = None,
         *,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
-        **not_yet: Any,
+        group_id: str | None = None,
     ) -> Job:
         """Queue a call, its arguments and options given apart; otherwise as ``enqueue``."""
-        _refuse({"depends_on": depends_on, **not_yet}, "enqueue_call")
+        refuse_unsupported({"pipeline": pipeline})
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
-            at_front, meta, retry, on_lost, max_starts,
+            at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
+            on_failure, on_stopped, rate_limit, webhooks, unique, group_id=group_id,
         )  # fmt: skip
         return self._enqueue([data])[0]
+
+    def enqueue_at(
+        self, datetime: datetime, f: Callable[..., Any] | str, *args: Any, **kwargs: Any
+    ) -> Job:
+        """Queue a call for a moment; otherwise as ``enqueue``.
+
+        A *datetime* without a zone is of this machine's. The job is due by the server's clock.
+        """
+        due = check_moment("datetime", datetime)
+        return self._enqueue([self._parse(f, args, kwargs)._replace(scheduled_for=due)])[0]
+
+    def enqueue_in(
+        self,
+        time_delta: timedelta | float,
+        func: Callable[..., Any] | str,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Job:
+        """Queue a call for when *time_delta*, a timedelta or seconds, has passed."""
+        seconds = check_span("time_delta", time_delta)
+        return self._enqueue([self._parse(func, args, kwargs)._replace(due_in=seconds)])[0]
 
     def enqueue_many(
         self, job_datas: Iterable[EnqueueData], pipeline: Any = None, group_id: str | None = None
@@ -194,8 +231,11 @@ class Queue:
         One round trip for each thousand. Either all calls are well formed or nothing is sent;
         each job is stored and queued as one, and applied once when the client resends.
         """
-        refuse_unsupported({"pipeline": pipeline, "group_id": group_id})
-        return self._enqueue(list(job_datas))
+        refuse_unsupported({"pipeline": pipeline})
+        many = list(job_datas)
+        if group_id is not None:
+            many = [data._replace(group_id=group_id) for data in many]
+        return self._enqueue(many)
 
     @staticmethod
     def prepare_data(  # noqa: PLR0913, PLR0917 - RQ's signature
@@ -212,16 +252,26 @@ class Queue:
         at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
         meta: Mapping[str, Any] | None = None,
         retry: Retry | None = None,
+        on_success: Any = None,
+        on_failure: Any = None,
+        on_stopped: Any = None,
+        repeat: Repeat | None = None,
+        webhooks: Any = None,
         *,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
-        **not_yet: Any,
+        rate_limit: RateLimit | None = None,
+        unique: bool = False,
+        scheduled_for: datetime | None = None,
+        due_in: timedelta | float | None = None,
     ) -> EnqueueData:
-        """Return one call for ``enqueue_many``."""
-        _refuse({"depends_on": depends_on, **not_yet}, "prepare_data")
+        """Return one call for ``enqueue_many``, due at a moment or in a while."""
+        due = None if scheduled_for is None else check_moment("scheduled_for", scheduled_for)
+        seconds = None if due_in is None else check_span("due_in", due_in)
         return EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
-            at_front, meta, retry, on_lost, max_starts,
+            at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
+            on_failure, on_stopped, rate_limit, webhooks, unique, due, seconds,
         )  # fmt: skip
 
     def enqueue_job(
@@ -235,7 +285,7 @@ class Queue:
 
         A job that ended, or was deleted, begins anew.
         """
-        refuse_unsupported({"pipeline": pipeline, "unique": unique})
+        refuse_unsupported({"pipeline": pipeline})
         timeout = self._default_timeout if job.timeout is None else job.timeout
         meta = dump(job.meta, job.serializer, "the job's meta") if job.meta else None
         lost = LostRule(job.record.on_lost, job.record.max_starts).or_else(self._lost)
@@ -246,6 +296,7 @@ class Queue:
             meta=meta,
             enqueue_at_front=at_front,
             token=new_token(),
+            unique=unique,
             on_lost=lost.on_lost,
             max_starts=lost.max_starts,
         )
@@ -287,9 +338,21 @@ class Queue:
             return [self._run_here(record) for record in records]
         return Sending(self._store, self._keys, records, self._stored).send()
 
-    def _stored(self, record: JobRecord, reply: jobs.Enqueued, refused: str) -> Job:
+    def _stored(self, record: JobRecord, reply: jobs.Enqueued, number: int) -> Job:
+        refused = reply.refused[number]
         if not refused:
-            return self._job(replace(record, status=State.QUEUED, enqueued_at=reply.at))
+            record.status = reply.states[number]
+            record.enqueued_at = reply.at if record.status is State.QUEUED else None
+            return self._job(record)
+        if refused == jobs.CYCLE:
+            raise InvalidJobDependency(
+                f"job {record.id} can't wait for {', '.join(record.parents.ids)}: they wait for "
+                "it; it was not enqueued"
+            )
+        if record.unique:
+            raise DuplicateJobError(
+                f"job {record.id} is there already ({refused}); it was not enqueued again"
+            )
         LOG.info("job %s is %s already; not enqueued again", record.id, refused)
         known = self._store.run(views.job(self._keys, record.id))
         return self._store_all([record])[0] if known is None else self._job(known)
@@ -307,49 +370,6 @@ class Queue:
     def _job(self, record: JobRecord) -> Job:
         return self._job_class.of_record(record, self._link, self._keys, self.serializer)
 
-    # Look
-
-    @property
-    def count(self) -> int:
-        """How many jobs wait."""
-        return self._store.run(views.queue_length(self._keys, self.name))
-
-    def is_empty(self) -> bool:
-        """Return whether no job waits."""
-        return self.count == 0
-
-    def get_job_ids(self, offset: int = 0, length: int = -1) -> list[str]:
-        """Return ids of waiting jobs, the next one first."""
-        call = views.queue_ids(self._keys, self.name, offset=offset, length=length)
-        return self._store.run(call)
-
-    @property
-    def job_ids(self) -> list[str]:
-        """The ids of all waiting jobs, the next one first."""
-        return self.get_job_ids()
-
-    def get_jobs(self, offset: int = 0, length: int = -1) -> list[Job]:
-        """Return waiting jobs, the next one first, in two round trips."""
-        ids = self.get_job_ids(offset, length)
-        found = self._store.run_many([views.job(self._keys, job_id) for job_id in ids])
-        return [self._job(record) for record in found if record is not None]
-
-    @property
-    def jobs(self) -> list[Job]:
-        """All waiting jobs, the next one first."""
-        return self.get_jobs()
-
-    def fetch_job(self, job_id: str) -> Job | None:
-        """Return the job with this id; None if there is none, or it belongs to another queue."""
-        record = self._store.run(views.job(self._keys, check_job_id(job_id)))
-        if record is None or record.origin != self.name:
-            return None
-        return self._job(record)
-
-    def get_job_position(self, job_or_id: Job | str) -> int | None:
-        """Return how many jobs wait before this one; None if it does not wait here."""
-        return self._store.run(views.queue_position(self._keys, self.name, _id_of(job_or_id)))
-
     # Change
 
     def remove(self, job_or_id: Job | str, pipeline: Any = None) -> bool:
@@ -359,7 +379,7 @@ class Queue:
         A job that a worker took meanwhile runs.
         """
         refuse_unsupported({"pipeline": pipeline})
-        call = jobs.cancel(self._keys, _id_of(job_or_id), token=new_token(), waiting_in=self.name)
+        call = jobs.cancel(self._keys, id_of(job_or_id), token=new_token(), waiting_in=self.name)
         return self._store.run(call) is not None
 
     def empty(self) -> int:
@@ -371,17 +391,9 @@ class Queue:
         self._store.run(jobs.empty(self._keys, self.name, keep_jobs=not delete_jobs, forget=True))
 
 
-def _id_of(job_or_id: Job | str) -> str:
-    return job_or_id.id if isinstance(job_or_id, Job) else check_job_id(job_or_id)
-
-
 def _refuse_duplicates(records: Sequence[JobRecord]) -> None:
     seen: set[str] = set()
     for record in records:
         if record.id in seen:
             raise DuplicateJobError(f"job_id {record.id!r} is given twice; nothing was enqueued")
         seen.add(record.id)
-
-
-def _refuse(options: Mapping[str, Any], where: str) -> None:
-    refuse_unknown(options, known=NOT_YET, where=where)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from workhorse.wire.entries import ResultRecord, ResultType
 from workhorse.wire.payload import Serializer, load
-from workhorse.wire.records import ResultRecord, ResultType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

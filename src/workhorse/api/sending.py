@@ -39,7 +39,7 @@ class Sending(Generic[J]):
         store: Store,
         keys: Keys,
         records: Sequence[JobRecord],
-        then: Callable[[JobRecord, Enqueued, str], J],
+        then: Callable[[JobRecord, Enqueued, int], J],
     ) -> None:
         self._store = store
         self._keys = keys
@@ -80,8 +80,8 @@ class Sending(Generic[J]):
 
     def _made(self, number: int) -> list[J]:
         answer = self._answers[number]
-        pairs = zip(self._slices[number], answer.refused, strict=True)
-        return [self._then(record, answer, refused) for record, refused in pairs]
+        records = self._slices[number]
+        return [self._then(record, answer, at) for at, record in enumerate(records)]
 
     def _explain(self, errors: Sequence[Exception]) -> None:
         """Raise an error of ours where it is certain what *errors* mean."""

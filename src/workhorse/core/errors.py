@@ -46,6 +46,10 @@ class DuplicateJobError(WorkhorseError, ValueError):
     """Two new jobs were given one id; nothing was enqueued."""
 
 
+class InvalidJobDependency(WorkhorseError, ValueError):  # noqa: N818 - RQ's name
+    """A job can't wait for these others: they wait for it. It was not enqueued."""
+
+
 class DeserializationError(WorkhorseError):
     """Stored bytes could not be turned back into Python objects."""
 

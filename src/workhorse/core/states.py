@@ -37,9 +37,22 @@ class Event(StrEnum):
     ENQUEUE = "enqueue"
     START = "start"
     """A queue with ``is_async=False`` runs the job itself, without a worker."""
+    SCHEDULE = "schedule"
+    """A new job waits for its time."""
+    DEFER = "defer"
+    """A new job waits for others."""
+    LIMIT = "limit"
+    """A new job waits for a place among those with its key."""
     FORWARD = "forward"
+    """Its time has come."""
+    PROMOTE = "promote"
+    """Those that it waited for are done."""
+    ADMIT = "admit"
+    """A place is free."""
     CLAIM = "claim"
     SUCCEED = "succeed"
+    REPEAT = "repeat"
+    """It succeeded, and is to run again."""
     RETRY = "retry"
     FAIL = "fail"
     STOP = "stop"
@@ -66,6 +79,11 @@ _WAITING = (
     State.RATE_LIMITED,
 )
 
+_DEFERRED = (State.DEFERRED, State.READY_TO_ENQUEUE)
+"""The second is RQ's: its worker has seen that the parents are done, and is to queue the job."""
+
+_PROMOTED = (State.QUEUED, State.SCHEDULED, State.RATE_LIMITED)
+
 _PUT_BACK = (State.QUEUED, State.SCHEDULED, State.STARTED)
 """Where a job may be found missing. The others wait for what only RQ's processes do."""
 
@@ -73,9 +91,15 @@ TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = Map
     {
         **{(state, Event.ENQUEUE): (State.QUEUED,) for state in _NEW},
         **{(state, Event.START): (State.STARTED,) for state in _NEW},
-        (State.SCHEDULED, Event.FORWARD): (State.QUEUED,),
+        **{(state, Event.SCHEDULE): (State.SCHEDULED,) for state in _NEW},
+        **{(state, Event.DEFER): (State.DEFERRED,) for state in _NEW},
+        **{(state, Event.LIMIT): (State.RATE_LIMITED,) for state in _NEW},
+        (State.SCHEDULED, Event.FORWARD): (State.QUEUED, State.RATE_LIMITED),
+        **{(state, Event.PROMOTE): _PROMOTED for state in _DEFERRED},
+        (State.RATE_LIMITED, Event.ADMIT): (State.QUEUED,),
         (State.QUEUED, Event.CLAIM): (State.STARTED,),
         (State.STARTED, Event.SUCCEED): (State.FINISHED,),
+        (State.STARTED, Event.REPEAT): (State.QUEUED, State.SCHEDULED),
         (State.STARTED, Event.RETRY): (State.QUEUED, State.SCHEDULED),
         (State.STARTED, Event.FAIL): (State.FAILED,),
         (State.STARTED, Event.STOP): (State.STOPPED,),
@@ -83,7 +107,7 @@ TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = Map
         (State.STARTED, Event.RECOVER): (State.QUEUED, State.FAILED),
         **{(state, Event.RECONCILE): (state,) for state in _PUT_BACK},
         **{(state, Event.CANCEL): (State.CANCELED,) for state in (*_WAITING, State.STARTED)},
-        **{(state, Event.REQUEUE): (State.QUEUED,) for state in ENDED},
+        **{(state, Event.REQUEUE): (State.QUEUED, State.RATE_LIMITED) for state in ENDED},
         **{(state, Event.DELETE): (None,) for state in State},
     }
 )

@@ -28,8 +28,8 @@ from workhorse.store.findings import (
     judge_key,
     shown,
 )
+from workhorse.wire.codec import Value
 from workhorse.wire.keys import KeyName, Keys, split_lease
-from workhorse.wire.records import Value
 
 T = TypeVar("T")
 

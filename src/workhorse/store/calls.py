@@ -18,8 +18,8 @@ from typing import Any, Generic, TypeVar
 
 from workhorse.store import scripts
 from workhorse.store.scripts import Argument, Item
+from workhorse.wire.codec import Value
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import Value
 
 R = TypeVar("R")
 Arguments = Mapping[str, Argument]

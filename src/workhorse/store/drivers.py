@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar, cast
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.store.calls import Call, Operation
 from workhorse.store.faults import is_of_data, is_refused_login, is_short, is_stale
-from workhorse.wire.records import Value
+from workhorse.wire.codec import Value
 
 R = TypeVar("R")
 

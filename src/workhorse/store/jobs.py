@@ -5,32 +5,34 @@ Each function is one script of the same name, and each may be sent again after a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
 from workhorse.core.states import ENDED, State
-from workhorse.core.verdicts import OnLost, Verdict, judge_lost
+from workhorse.core.verdicts import OnLost, Verdict
 from workhorse.store.broken import tell_broken, without_broken
 from workhorse.store.calls import Arguments, Call, Plan, script
-from workhorse.wire.codec import date_from_text
-from workhorse.wire.keys import Keys
-from workhorse.wire.records import (
+from workhorse.wire.claimed import (
     FIELDS_TO_RUN,
     Claimed,
-    JobRecord,
-    Value,
     decode_claimed,
-    encode,
     verdict_entry,
     verdict_fields,
 )
+from workhorse.wire.codec import Value, date_from_text
+from workhorse.wire.keys import Keys
+from workhorse.wire.records import JobRecord, encode
 
 MANY: Final = 200
 """Jobs in one script call of ``enqueue_many``: a few milliseconds of the server's time."""
+
+CYCLE: Final = "cycle"
+"""Why a job is refused that is to wait for others which wait for it."""
 
 SLICE: Final = 100
 """Jobs that a duty moves in one call."""
@@ -41,8 +43,10 @@ class Enqueued(NamedTuple):
 
     at: datetime | None
     """The server's time."""
+    states: list[State]
+    """For each job where it waits, or the state of another job with its id."""
     refused: list[str]
-    """For each job '' if it is stored, else the state of another job with its id."""
+    """For each job '' if it is stored, else why not: another job's state, or "cycle"."""
 
 
 class NewJob(NamedTuple):
@@ -53,6 +57,8 @@ class NewJob(NamedTuple):
     queue: str
     at_front: int
     ttl: int
+    asks: str
+    """What there is to it besides a queue, in JSON; empty for nothing."""
     fields: list[Value]
 
 
@@ -101,11 +107,24 @@ def enqueue(
             record.origin,
             int(record.id in at_front),
             record.ttl or 0,
+            _asks(record),
             encode(record),
         )
         for record in records
     ]
     return script("enqueue", keys, {}, items, parse=_enqueued)
+
+
+def _asks(record: JobRecord) -> str:
+    if not record.unique and not record.waits_first:
+        return ""
+    told = {
+        "unique": record.unique,
+        "parents": record.parents.ids,
+        "group": record.group_id,
+        "due_in": record.due_in,
+    }
+    return json.dumps({name: value for name, value in told.items() if value} or {"waits": True})
 
 
 def start(
@@ -119,11 +138,20 @@ def start(
 
 
 def _enqueued(reply: list[bytes]) -> Enqueued:
-    stamp, *states = reply
-    refused = [state.decode() for state in states]
-    return Enqueued(
-        date_from_text(stamp), ["" if state == "again" else state for state in refused]
-    )
+    stamp, *words = reply
+    states: list[State] = []
+    refused: list[str] = []
+    for word in words:
+        if not word:
+            states.append(State.QUEUED)
+            refused.append("")
+        elif word.startswith(b"="):
+            states.append(State(word[1:].decode()))
+            refused.append("")
+        else:
+            states.append(State.CREATED)
+            refused.append(word.decode())
+    return Enqueued(date_from_text(stamp), states, refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +219,9 @@ def _claim(keys: Keys, reply: list[Any]) -> Claim:
             dropped.append((*row[:2], State.STARTED.encode()))
     return Claim(
         jobs=taken,
-        dropped=[(_text(queue), _text(job_id), _text(state)) for queue, job_id, state in dropped],
+        dropped=[(text(queue), text(job_id), text(state)) for queue, job_id, state in dropped],
         suspended=bool(suspended),
-        unheeded=[(_text(queue), _text(job_id), _text(told)) for queue, job_id, told in unheeded],
+        unheeded=[(text(queue), text(job_id), text(told)) for queue, job_id, told in unheeded],
         set_aside=sum(1 for rows in broken for _, job_id, _ in rows if job_id),
     )
 
@@ -264,63 +292,12 @@ def settle(
 ) -> Call[list[Settled]]:
     """Apply verdicts to jobs that *worker* holds; *sent_at* is now by its monotonic clock."""
     args: Arguments = {"worker": worker, "sent_at": sent_at}
-    return script("settle", keys, args, settlements, parse=lambda reply: _settled(keys, reply))
+    return script("settle", keys, args, settlements, parse=lambda reply: settled(keys, reply))
 
 
-def _settled(keys: Keys, reply: list[Any]) -> list[Settled]:
+def settled(keys: Keys, reply: list[Any]) -> list[Settled]:
+    """Return what became of each verdict, and tell of those that were broken."""
     return [Settled(word.decode()) for word in without_broken(keys, reply)]
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What became of executions whose lease had lapsed."""
-
-    verdicts: list[tuple[Claimed, Verdict]]
-    """Those that were requeued or failed; others had been extended, settled or deleted."""
-    seen: int
-
-
-def recover(keys: Keys, queue: str) -> Plan[Recovered]:
-    """Judge up to ``SLICE`` executions of *queue* whose holder let the lease lapse.
-
-    Each is applied only if its lease is still lapsed then: a holder that came back in time
-    keeps its job.
-    """
-    args: Arguments = {"queue": queue, "limit": SLICE, "fields": FIELDS_TO_RUN}
-    lapsed, odd = yield from script(
-        "lapsed", keys, args, parse=lambda reply: _lapsed(without_broken(keys, reply))
-    )
-    if odd:
-        args = {"queue": queue, "members": odd}
-        yield from script("discard", keys, args, parse=lambda reply: tell_broken(keys, reply))
-    if not lapsed:
-        return Recovered([], len(odd))
-    verdicts = [
-        (job, judge_lost(f"worker {worker} stopped renewing its lease", job.policy))
-        for job, worker in lapsed
-    ]
-    items = [settlement(job, verdict, result_ttl=0) for job, verdict in verdicts]
-    outcomes = yield from script(
-        "recover", keys, {}, items, parse=lambda reply: _settled(keys, reply)
-    )
-    applied = [
-        judged
-        for judged, outcome in zip(verdicts, outcomes, strict=True)
-        if outcome is Settled.APPLIED
-    ]
-    return Recovered(applied, len(lapsed) + len(odd))
-
-
-def _lapsed(reply: list[Any]) -> tuple[list[tuple[Claimed, str]], list[bytes]]:
-    """Return the executions with their workers, and entries that no client can have made."""
-    lapsed: list[tuple[Claimed, str]] = []
-    odd: list[bytes] = []
-    for *row, worker, member in reply:
-        try:
-            lapsed.append((decode_claimed(row), _text(worker or b"unknown")))
-        except UnicodeDecodeError:
-            odd.append(member)
-    return lapsed, odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,14 +342,25 @@ def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
 
 
 def cancel(
-    keys: Keys, job_id: str, *, token: str = "", waiting_in: str = ""
+    keys: Keys,
+    job_id: str,
+    *,
+    token: str = "",
+    waiting_in: str = "",
+    children: Literal["", "run"] = "",
 ) -> Call[State | None]:
     """Cancel a job; return the state it was in, None if there is none.
 
     Sent again with the same *token*, it gets the first answer, as ``requeue`` and ``stop`` do.
     With *waiting_in* only a job that waits in that queue counts; one that runs is left alone.
+    With *children* "run" those that wait for it go on as if it had finished.
     """
-    args: Arguments = {"job_id": job_id, "token": token, "waiting_in": waiting_in}
+    args: Arguments = {
+        "job_id": job_id,
+        "token": token,
+        "waiting_in": waiting_in,
+        "children": children,
+    }
     return script("cancel", keys, args, parse=_state)
 
 
@@ -434,5 +422,6 @@ def _state(word: bytes) -> State | None:
     return State(word.decode()) if word else None
 
 
-def _text(word: bytes) -> str:
+def text(word: bytes) -> str:
+    """Return *word* decoded, with what is not UTF-8 made visible."""
     return word.decode("utf-8", "backslashreplace")

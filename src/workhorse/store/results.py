@@ -6,8 +6,9 @@ from typing import Any, cast
 
 from workhorse.store.calls import Plan, command
 from workhorse.store.views import job
+from workhorse.wire.codec import Hash
+from workhorse.wire.entries import ResultRecord, ResultType, decode_entry, result_in_hash
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import Hash, ResultRecord, ResultType, decode_entry, result_in_hash
 
 
 def runs(keys: Keys, job_id: str, *, limit: int = 10) -> Plan[list[ResultRecord]]:

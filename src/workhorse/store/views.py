@@ -9,9 +9,9 @@ from typing import Any, Final, TypeVar, cast
 
 from workhorse.core.errors import DeserializationError
 from workhorse.store.calls import Call, command
-from workhorse.wire.codec import date_from_text, int_or_none, text_or_none
+from workhorse.wire.codec import Hash, date_from_text, int_or_none, text_or_none
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import Hash, JobRecord, decode
+from workhorse.wire.records import JobRecord, decode
 
 T = TypeVar("T")
 

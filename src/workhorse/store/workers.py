@@ -7,8 +7,8 @@ from typing import Final
 
 from workhorse.store.calls import Arguments, Call, as_it_is, command, script
 from workhorse.store.jobs import QueueName
+from workhorse.wire.codec import Value
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import Value
 
 SLICE: Final = 20
 """Names of each list that ``sweep_workers`` looks at in one call."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, cast
 
 from workhorse.core.errors import DeserializationError
 from workhorse.core.settings import TRACEBACK_BYTES
+
+Value = str | bytes | int | float
+Hash = Mapping[bytes, bytes]
 
 _RULES: Final = ("jitter", "on", "give_up")
 _LONGEST_RULES: Final = 250_000
@@ -54,6 +57,20 @@ def int_or_none(text: bytes | str | None) -> int | None:
         return int(text)
     except ValueError:
         raise DeserializationError(f"not a whole number: {_brief(text)}") from None
+
+
+def float_or_none(text: bytes | str | None) -> float | None:
+    """Return the number in *text*; None for nothing.
+
+    >>> float_or_none(b"1.5"), float_or_none(b"")
+    (1.5, None)
+    """
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise DeserializationError(f"not a number: {_brief(text)}") from None
 
 
 def ints_from_json(text: bytes | str | None) -> tuple[int, ...]:

@@ -37,7 +37,13 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "deferred": "deferred:<queue>",
         "ready": "ready:<queue>",
         "canceled": "canceled:<queue>",
+        "groups": "groups",  # set of names
+        "group": "group:<group>",  # set of job ids
+        "limits": "rl-keys",  # set of the keys of rate limits
+        "limit": "rl:<limit>",  # hash: how many jobs with this key may have a place
+        "allowed": "rl:<limit>:allowed",  # sorted set of jobs that have one
         "limited": "rl:<limit>:rate_limited",  # sorted set of jobs that wait for a free place
+        "promoting": "promoting",  # + hash: parents that ended -> how many children were told
         "workers": "workers",
         "workers_of": "workers:<queue>",
         "worker": "worker:<worker>",
@@ -58,11 +64,6 @@ FOREIGN: Mapping[str, str] = MappingProxyType(
         "scheduler_lock": "scheduler-lock:<queue>",
         "clean_registries": "clean_registries:<queue>",
         "clean_groups": "clean_groups",
-        "groups": "groups",
-        "group": "group:<group>",
-        "limits": "rl-keys",
-        "limit": "rl:<limit>",
-        "allowed": "rl:<limit>:allowed",
         "cron_schedulers": "cron_schedulers",
         "cron_scheduler": "cron_scheduler:<scheduler>",
         "cron_jobs": "cron_jobs",

@@ -25,7 +25,7 @@ from typing import Any, Final, cast
 from workhorse.core.settings import BATCH_JOBS
 from workhorse.core.verdicts import Policy
 from workhorse.store.jobs import Settlement
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 
 _TOKEN_AT: Final = 0  # of the last claim, 24 bytes
 _COUNT_AT: Final = 24  # jobs in the batch, one byte

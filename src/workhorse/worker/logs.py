@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 from typing import Any, Final, Literal, cast
 
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 
 LogFormat = Literal["text", "json"]
 LOG: Final = logging.getLogger("workhorse.worker")

@@ -21,7 +21,7 @@ from workhorse.store import jobs, workers
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_of_data
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 from workhorse.worker import runner
 from workhorse.worker.executors.protocol import Ended, Executor
 from workhorse.worker.ledger import Ledger, Slot

@@ -9,7 +9,7 @@ from workhorse.core.outcomes import Outcome, Stopped
 from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import jobs
 from workhorse.store.calls import Plan
-from workhorse.wire.records import Claimed
+from workhorse.wire.claimed import Claimed
 from workhorse.worker.ledger import Held, Slot
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.presence import executions_of

@@ -34,9 +34,9 @@ from workhorse.core.outcomes import (
 from workhorse.core.retry import Retry, kinds_of
 from workhorse.core.settings import JOB_TIMEOUT, RESULT_BYTES
 from workhorse.core.verdicts import Policy
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer, decode_call, dump, show_size
-from workhorse.wire.records import Claimed
 from workhorse.worker.time_limits import Limit, StopNow, interrupted_after
 
 if TYPE_CHECKING:

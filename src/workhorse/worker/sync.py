@@ -12,9 +12,10 @@ from workhorse.core.settings import LEASE, RESULT_TTL, TIMEOUT_GRACE
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
 from workhorse.store.drivers import Client, Store
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer
-from workhorse.wire.records import Claimed, JobRecord
+from workhorse.wire.records import JobRecord
 from workhorse.worker import runner
 from workhorse.worker.logs import say
 

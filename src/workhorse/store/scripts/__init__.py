@@ -27,8 +27,8 @@ from importlib.resources import files
 from typing import cast
 
 from workhorse.core.states import TRANSITIONS, Event
+from workhorse.wire.codec import Value
 from workhorse.wire.keys import PLACEHOLDER, TEMPLATES
-from workhorse.wire.records import Value
 
 Argument = Value | Sequence[Value]
 Item = Sequence[Argument]

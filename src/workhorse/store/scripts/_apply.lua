@@ -2,7 +2,6 @@
 -- Move a job to where a verdict sends it. Its execution was ended before. `sent_at` and the item's times
 -- are of the sender's own clock, whatever its epoch: only their differences count.
 local damage  -- why the last was not applied in full: a key of another kind, which keeps back no other step
-local most_waiters = 10000
 
 local function try(...)
   local reply = redis.pcall(...)
@@ -20,25 +19,26 @@ local function keep_ended(registry, item, job)
   end
 end
 
-local function tell_waiting(job_id, waiters)
-  for _ = 1, math.min(tonumber(waiters) or 0, most_waiters) do
-    try('RPUSH', ended_key(job_id), 1)
-  end
-  redis.call('EXPIRE', ended_key(job_id), 60)
-  redis.call('HDEL', job_key(job_id), 'waiters')
-end
-
 local function add_result(item, worker, began, ended)
   return redis.pcall('XADD', results_key(item.job_id), 'MAXLEN', 10, '*', 'worker_name', worker,
     'execution_id', item.execution_id, 'execution_started_at', score(began),
     'execution_ended_at', score(ended), unpack(item.entry))
 end
 
-local function apply(item, worker, known, sent_at)
+-- Others that wait for this: its children, and those that wait for its place.
+local function let_others_go(item, known, is_over)
+  if is_over or item.to == 'scheduled' then
+    leave_limit(known.limit, item.job_id)
+  end
+  if is_over or item.event == 'repeat' then
+    tell_children(item.job_id, item.event == 'repeat' and 'finished' or item.to)
+  end
+end
+
+local function put(item, worker, known, sent_at, is_over)
   local job = job_key(item.job_id)
   local waiters = tonumber(known.waiters or '') or 0
   local began, ended = now - (sent_at - item.started_at), now - (sent_at - item.ended_at)
-  local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
   if is_over and tonumber(item.ttl) == 0 then
     redis.call('DEL', job, results_key(item.job_id))
     redis.call('SET', tombstone_key(item.job_id), item.execution_id .. ':' .. (known.token or ''), 'EX', 60)
@@ -63,4 +63,11 @@ local function apply(item, worker, known, sent_at)
   if waiters > 0 then
     tell_waiting(item.job_id, waiters)
   end
+end
+
+local function apply(item, worker, known, sent_at)
+  local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
+  put(item, worker, known, sent_at, is_over)
+  local told, problem = pcall(let_others_go, item, known, is_over)
+  damage = damage or not told and problem or nil
 end

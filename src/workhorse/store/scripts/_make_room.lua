@@ -14,7 +14,7 @@ local function know_queue(name)
   end
 end
 
-local function make_room(item, event)
+local function make_room(item, event, is_unique)
   local job, tombstone = job_key(item.job_id), tombstone_key(item.job_id)
   if redis.call('EXISTS', job, tombstone) == 0 then
     know_queue(item.queue)
@@ -28,7 +28,7 @@ local function make_room(item, event)
   if old[1] and (old[2] == item.token or item.token == '') then
     return 'again'
   end
-  if old[1] and not after(event, old[1]) then
+  if old[1] and (is_unique or not after(event, old[1])) then
     return old[1]
   end
   know_queue(item.queue)

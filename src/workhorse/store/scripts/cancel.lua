@@ -1,10 +1,11 @@
 --! Cancel a job that has not ended: it will not start, and a running execution may write nothing more.
 --! keys: canceled
 --! events: cancel, release
---! args: job_id, token, waiting_in
---! include: _clock, _push, _end_execution, _apply, _move, _withdraw
+--! args: job_id, token, waiting_in, children
+--! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children, _move, _withdraw
 --! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it.
---!   With `waiting_in` only a job that is queued in that queue counts
+--!   With `waiting_in` only a job that is queued in that queue counts; with `children` 'run' those that wait for it
+--!   go on as if it had finished
 local known = known_job(job_id)
 local before = answered_before(known, token)
 if before then
@@ -25,5 +26,6 @@ if to then
   if known.waiters then
     tell_waiting(job_id, known.waiters)
   end
+  tell_children(job_id, children == 'run' and 'finished' or to)
 end
 return known.status or ''

@@ -2,7 +2,7 @@
 --! keys: results, dependents, dependencies, ended, tombstone
 --! events: delete
 --! each: job_id
---! include: _clock, _push, _end_execution, _apply, _move, _withdraw
+--! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children, _move, _withdraw
 --! returns: for each the state it was in, or '' if there is no such job
 local replies = {}
 for item in items() do
@@ -13,8 +13,12 @@ for item in items() do
     if known.waiters then
       tell_waiting(id, known.waiters)
     end
+    tell_children(id, 'gone')
+    for _, parent in ipairs(lenient('SMEMBERS', dependencies_key(id)) or {}) do
+      lenient('SREM', dependents_key(parent), id)
+    end
   end
-  redis.call('DEL', job_key(id), results_key(id), dependents_key(id), dependencies_key(id), executions_key(id))
+  redis.call('DEL', job_key(id), results_key(id), dependencies_key(id), executions_key(id))
   if known.status then
     redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
   end

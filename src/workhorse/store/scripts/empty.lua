@@ -2,7 +2,7 @@
 --! keys: queues, bell, results, dependents, dependencies, tombstone
 --! events: cancel, release
 --! args: queue, limit, keep, forget
---! include: _clock, _push, _end_execution, _apply, _move, _withdraw
+--! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children, _move, _withdraw
 --! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run or
 --!   are scheduled: forward and recover look at known queues
 local taken = 0
@@ -23,11 +23,14 @@ for _ = 1, tonumber(limit) do
     if known.waiters then
       tell_waiting(id, known.waiters)
     end
+    leave_limit(known.rate_limit_key, id)
     if keep == '1' then
       redis.call('HSET', job, 'status', after('cancel', known.status))
       redis.call('ZADD', canceled_key(queue), score(now), id)
+      tell_children(id, after('cancel', known.status))
     else
-      redis.call('DEL', job, results_key(id), dependents_key(id), dependencies_key(id))
+      tell_children(id, 'gone')
+      redis.call('DEL', job, results_key(id), dependencies_key(id))
       redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
     end
   end

@@ -3,24 +3,21 @@
 --! events: forward
 --! args: limit
 --! each: queue
---! include: _clock, _push, _set_aside
+--! include: _clock, _push, _end_execution, _limit, _move_on, _set_aside
 --! returns: for each queue how many were moved; then a row for each job that was set aside, or queue whose keys are of
 --!   another kind (queue, id or '', the reason)
 local replies = {}
-local stamp = text(now)
 
 local function forward(queue, id)
   local job = job_key(id)
   redis.call('ZREM', scheduled_key(queue), id)
   local known = redis.call('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
-  local to = known[1] and after('forward', known[1])
-  if not to then
+  if not known[1] or not after('forward', known[1], after('enqueue', nil)) then
     return 0
   end
   -- A job that ran before obeys its Retry, a new one what enqueue was told.
   local ran = known[4] and known[4] ~= ''
-  redis.call('HSET', job, 'status', to, 'enqueued_at', stamp)
-  push(queue, id, known[ran and 3 or 2] == '1')
+  move_on(id, queue, known[ran and 3 or 2] == '1', 'forward', known[1])
   return 1
 end
 

@@ -2,7 +2,7 @@
 --! keys: job, lease, queue, intermediate
 --! events: recover
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _moment, _push, _end_execution, _heed_stop, _apply, _set_aside
+--! include: _clock, _moment, _push, _end_execution, _heed_stop, _waiting, _limit, _move_on, _children, _apply, _set_aside
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted, or 'broken' if it could not be applied, or
 --!   not in full; then a row for each of those, set aside (queue, id, the reason)
 local replies = {}
@@ -34,7 +34,7 @@ local function recover(item)
     return 'refused'
   end
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id',
-    'started_at', 'stop_requested')
+    'started_at', 'stop_requested', 'rate_limit_key')
   end_execution(item.queue, item.job_id, item.execution_id, known[2] or '')
   lenient('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
   if not known[1] then
@@ -46,7 +46,7 @@ local function recover(item)
   heed_stop(item, known[7])
   if after(item.event, known[1], item.to) then
     item.started_at = math.min((moment_of(known[6]) or now) - now, 0)
-    apply(item, known[2] or '', {waiters = known[3], token = known[4]}, 0)
+    apply(item, known[2] or '', {waiters = known[3], token = known[4], limit = known[8]}, 0)
     mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'
   end

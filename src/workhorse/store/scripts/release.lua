@@ -3,7 +3,7 @@
 --! events: release
 --! args: worker, failure_ttl
 --! each: job_id, execution_id, queue
---! include: _clock, _push, _end_execution, _heed_stop, _apply, _set_aside
+--! include: _clock, _push, _end_execution, _heed_stop, _waiting, _limit, _move_on, _children, _apply, _set_aside
 --! returns: for each 1, or 0 if it did not hold its job; then a row for each that was set aside (queue, id, the reason)
 local replies, given = {}, {}
 for item in items() do
@@ -15,7 +15,8 @@ local function release(item)
     return 0
   end
   local job = job_key(item.job_id)
-  local known = redis.call('HMGET', job, 'status', 'execution_id', 'stop_requested', 'failure_ttl', 'waiters', 'token')
+  local known = redis.call('HMGET', job, 'status', 'execution_id', 'stop_requested', 'failure_ttl', 'waiters', 'token',
+    'rate_limit_key')
   local to = known[1] and after('release', known[1])
   if not to or known[2] ~= item.execution_id then
     return 0
@@ -24,7 +25,7 @@ local function release(item)
     item.event, item.to, item.entry, item.fields = 'release', to, {}, {}
     item.started_at, item.ended_at, item.ttl = 0, 0, tonumber(known[4] or '') or failure_ttl
     heed_stop(item, known[3])
-    apply(item, worker, {waiters = known[5], token = known[6]}, 0)
+    apply(item, worker, {waiters = known[5], token = known[6], limit = known[7]}, 0)
     return 1
   end
   redis.call('HSET', job, 'status', to)

@@ -2,7 +2,7 @@
 --! keys: queues
 --! events: requeue
 --! args: job_id, token, at_front
---! include: _clock, _push, _end_execution, _move, _withdraw
+--! include: _clock, _push, _end_execution, _limit, _move_on, _move, _withdraw
 --! keys: results
 --! returns: the state it was in, or '' if there is no such job; it was requeued if the table allows it
 local known = known_job(job_id)
@@ -10,17 +10,15 @@ local before = answered_before(known, token)
 if before then
   return before
 end
-local to = known.status and after('requeue', known.status)
-if to then
+if known.status and after('requeue', known.status, after('enqueue', nil)) then
   withdraw(job_id, known)
   local job = job_key(job_id)
-  redis.call('HSET', job, 'status', to, 'enqueued_at', text(now))
-  redis.call('HDEL', job, 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',
+  redis.call('HDEL', job, 'scheduled_for', 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',
     'number_of_retries', 'stop_requested', 'stop_grace')
   note_move(job_id, token, known)
   redis.call('PERSIST', job)
   redis.call('PERSIST', results_key(job_id))
   redis.call('SADD', queues_key(), queue_key(known.origin or ''))
-  push(known.origin or '', job_id, at_front == '1')
+  move_on(job_id, known.origin or '', at_front == '1', 'requeue', known.status)
 end
 return known.status or ''

@@ -1,9 +1,9 @@
 --! Apply verdicts to executions of a worker; each is refused unless its lease is still held.
 --! keys: job, worker
---! events: succeed, retry, fail, stop, recover
+--! events: succeed, repeat, retry, fail, stop, recover
 --! args: worker, sent_at
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _heed_stop, _apply, _set_aside
+--! include: _clock, _push, _end_execution, _heed_stop, _waiting, _limit, _move_on, _children, _apply, _set_aside
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
 --!   another's or nobody's; 'gone' if the job was deleted; 'broken' if it could not be applied, or not in full: then a row
 --!   for each of those, set aside (queue, id, the reason)
@@ -19,7 +19,8 @@ local function answer_late(item, status, execution_id)
 end
 
 local function settle(item)
-  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token', 'stop_requested')
+  local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token', 'stop_requested',
+    'rate_limit_key')
   heed_stop(item, known[5])
   local legal = known[1] and after(item.event, known[1], item.to)
   if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
@@ -28,8 +29,8 @@ local function settle(item)
   if not known[1] then return 'gone' end
   -- RQ cancels and requeues without ending our lease: another may hold the job now.
   if not legal or known[2] ~= item.execution_id then return 'refused' end
-  apply(item, worker, {waiters = known[3], token = known[4]}, sent_at)
-  if item.to == 'finished' then succeeded = succeeded + 1 else failed = failed + 1 end
+  apply(item, worker, {waiters = known[3], token = known[4], limit = known[6]}, sent_at)
+  if item.to == 'finished' or item.event == 'repeat' then succeeded = succeeded + 1 else failed = failed + 1 end
   seconds = seconds + item.ended_at - item.started_at
   return 'applied'
 end

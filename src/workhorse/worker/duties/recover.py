@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workhorse.core.settings import RECOVER_EVERY
 from workhorse.store import jobs, views
+from workhorse.store import recover as store
 from workhorse.store.calls import Plan
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
@@ -31,7 +32,7 @@ class Recover:
         for queue in (yield from views.queue_names(self._keys)):
             seen = jobs.SLICE
             while seen >= jobs.SLICE:
-                recovered = yield from jobs.recover(self._keys, queue)
+                recovered = yield from store.recover(self._keys, queue)
                 seen = recovered.seen
                 lines += [
                     f"{queue}: job {verdict.to} ({job.job_id}): {verdict.error}"

@@ -1,0 +1,155 @@
+"""The part of a job's hash that running it needs, and what its end writes there."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from workhorse.core.errors import DeserializationError
+from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
+from workhorse.core.states import State
+from workhorse.core.verdicts import Policy, Verdict
+from workhorse.wire.codec import (
+    NO_RULES,
+    Value,
+    error_to_text,
+    ints_from_json,
+    rules_from_json,
+    text_or_none,
+)
+from workhorse.wire.entries import ResultType
+from workhorse.wire.records import IN_HASH, on_lost_of
+
+FIELDS_TO_RUN: Final = (
+    "data", "description", "timeout", "result_ttl", "failure_ttl", "retries_left",
+    "retry_intervals", "enqueue_at_front_on_retry", "number_of_retries", "starts", "on_lost",
+    "result_in", "max_starts", "retry_rules",
+)  # fmt: skip
+"""What a claim returns of each job, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that a worker holds: all that running, judging and settling it needs."""
+
+    queue: str
+    job_id: str
+    execution_id: str
+    data: bytes
+    description: str
+    timeout: int | None
+    result_ttl: int | None
+    failure_ttl: int | None
+    policy: Policy
+    result_in: str
+
+
+def decode_claimed(row: Sequence[Any]) -> Claimed:
+    """Return the job in one *row* of a claim's reply: queue, id, execution, FIELDS_TO_RUN.
+
+    A number that can't be read counts as absent: bad fields must not stop a worker, and
+    what they mean for the job is found out when it is run. Raises UnicodeDecodeError for an
+    id that no client can have made.
+    """
+    queue, job_id, execution_id, fields = row
+    data, description, timeout, result_ttl, failure_ttl, *rest = fields
+    retries_left, intervals, at_front, asked, starts, on_lost, result_in, max_starts, rules = rest
+    if retries_left or asked or starts or on_lost or max_starts:
+        told = (retries_left, intervals, at_front, asked, starts, on_lost, max_starts, rules)
+        policy = _policy(*told)
+    else:
+        policy = _NO_POLICY
+    return Claimed(
+        queue=queue.decode(),
+        job_id=job_id.decode(),
+        execution_id=execution_id.decode(),
+        data=data or b"",
+        description=text_or_none(description) or "",
+        timeout=_lenient_int(timeout),
+        result_ttl=_lenient_int(result_ttl),
+        failure_ttl=_lenient_int(failure_ttl),
+        policy=policy,
+        result_in=text_or_none(result_in) or "",
+    )
+
+
+_NO_POLICY: Final = Policy()
+
+
+def _policy(  # noqa: PLR0913, PLR0917 - one for each field
+    retries_left: bytes | None,
+    intervals: bytes | None,
+    at_front: bytes | None,
+    asked: bytes | None,
+    starts: bytes | None,
+    on_lost: bytes | None,
+    max_starts: bytes | None,
+    rules: bytes | None,
+) -> Policy:
+    try:
+        waits = tuple(max(0, min(wait, LONGEST_SPAN)) for wait in ints_from_json(intervals))
+    except DeserializationError:
+        waits = ()
+    try:
+        jitter, retry_on, give_up_on = rules_from_json(rules)
+    except DeserializationError:
+        jitter, retry_on, give_up_on = NO_RULES
+    most = _lenient_int(max_starts) or 0
+    return Policy(
+        retries_left=_lenient_int(retries_left),
+        retry_intervals=waits,
+        retry_at_front=at_front == b"1",
+        asked_retries=_lenient_int(asked) or 0,
+        starts=_lenient_int(starts) or 0,
+        retry_jitter=jitter,
+        retry_on=retry_on,
+        give_up_on=give_up_on,
+        on_lost=on_lost_of(on_lost) or "requeue",
+        max_starts=most if most > 0 else MAX_STARTS,
+    )
+
+
+def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
+    """Return the fields that *verdict* changes in the job's hash, flat."""
+    fields: list[Value] = []
+    if verdict.to is State.FINISHED and result_in == IN_HASH:
+        fields += ("result", verdict.value or b"")  # empty: the function returned None
+    if verdict.retries_left is not None:
+        fields += ("retries_left", verdict.retries_left)
+    if verdict.asked_retries is not None:
+        fields += ("number_of_retries", verdict.asked_retries)
+        if verdict.at_front:  # kept for the retries that follow, as in RQ
+            fields += ("enqueue_at_front_on_retry", 1)
+    if verdict.starts is not None:
+        fields += ("starts", verdict.starts)
+    return fields
+
+
+def verdict_entry(verdict: Verdict, *, result_in: str) -> list[Value]:
+    """Return the result entry that *verdict* leaves in the stream, flat; empty for none."""
+    if verdict.to is State.FINISHED:
+        if result_in == IN_HASH:
+            return []
+        entry: list[Value] = ["type", int(ResultType.SUCCESSFUL)]
+        if verdict.value is not None:
+            entry += ("return_value", base64.b64encode(verdict.value))
+        return entry
+    return ["type", int(_entry_type(verdict)), "exc_string", error_to_text(verdict.error)]
+
+
+def _entry_type(verdict: Verdict) -> ResultType:
+    if verdict.exhausted:
+        return ResultType.MAX_RETRIES_EXCEEDED
+    if verdict.to in (State.QUEUED, State.SCHEDULED):
+        return ResultType.RETRIED
+    return ResultType.STOPPED if verdict.to is State.STOPPED else ResultType.FAILED
+
+
+def _lenient_int(text: bytes | None) -> int | None:
+    try:
+        number = int(text) if text else None
+    except ValueError:
+        return None
+    return number if number is None or abs(number) <= LONGEST_SPAN else None
