@@ -9,7 +9,7 @@ import json
 from typing import Any, Final, cast
 
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
-from workhorse.core.dependencies import NO_PARENTS, Parents
+from workhorse.core.dependencies import NO_PARENTS, OnParentFailure, Parents
 from workhorse.core.errors import DeserializationError, InvalidOptionError
 from workhorse.core.webhooks import Webhook
 from workhorse.wire.codec import Hash, Value, int_or_none, text_or_none
@@ -45,9 +45,11 @@ def decode_parents(fields: Hash) -> Parents:
     if not listed and not single:
         return NO_PARENTS
     ids = _json(listed, "list of ids", list) if listed else [(single or b"").decode()]
-    rule = text_or_none(fields.get(b"on_parent_failure"))
-    if rule not in ("cancel", "run"):
-        rule = "run" if fields.get(b"allow_dependency_failures") == b"1" else "wait"
+    rule: OnParentFailure = "wait"
+    if fields.get(b"on_parent_failure") == b"cancel":
+        rule = "cancel"
+    elif fields.get(b"allow_dependency_failures") == b"1":
+        rule = "run"
     results = _json(fields.get(b"parent_results") or b"{}", "table of parameters", dict)
     return Parents(
         ids=tuple(str(each) for each in ids),
