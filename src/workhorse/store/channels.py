@@ -54,13 +54,21 @@ class Listener:
         pubsub = self._pubsub or self._open()
         found: list[tuple[str, bytes]] = []
         try:
-            while pubsub and (message := pubsub.get_message(timeout=0)) is not None:
-                if message["type"] == "message":
-                    found.append((message["channel"].decode(), message["data"]))
+            self._read(pubsub, found)
         except ServerError:
-            self.close()
-            raise
+            # redis-py raises the loss of a connection after it opened another, and subscribed: what
+            # was published since then counted as heard, and would be lost with that one.
+            try:
+                self._read(pubsub, found)
+            except ServerError:
+                self.close()
+                raise
         return found
+
+    def _read(self, pubsub: Any, found: list[tuple[str, bytes]]) -> None:
+        while pubsub and (message := pubsub.get_message(timeout=0)) is not None:
+            if message["type"] == "message":
+                found.append((message["channel"].decode(), message["data"]))
 
     def _open(self) -> Any:
         now = time.monotonic()
