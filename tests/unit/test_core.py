@@ -104,7 +104,8 @@ def test_there_is_a_wait_as_long_as_there_are_retries(left: int, intervals: list
 
 
 def test_ended_states_are_left_only_when_somebody_asks() -> None:
-    asked_for = {Event.ENQUEUE, Event.START, Event.REQUEUE, Event.DELETE}
+    begins_anew = {Event.ENQUEUE, Event.START, Event.SCHEDULE, Event.DEFER, Event.LIMIT}
+    asked_for = begins_anew | {Event.REQUEUE, Event.DELETE}
     assert {event for state, event in TRANSITIONS if state in ENDED} == asked_for
 
 

@@ -78,7 +78,9 @@ def test_a_public_name_and_its_methods_are_documented(name: str) -> None:
 # RQ 3.0's parameters, in its order. `later` are those that this version refuses by name or
 # takes by keyword only; what stands before them must be equal.
 ENQUEUE_CALL = "func args kwargs timeout result_ttl ttl failure_ttl description depends_on job_id"
-PREPARE_DATA = f"{ENQUEUE_CALL} at_front meta retry"
+ENQUEUE_CALL += " at_front meta retry"
+PREPARE_DATA = f"{ENQUEUE_CALL} on_success on_failure on_stopped repeat webhooks"
+ENQUEUE_CALL += " repeat on_success on_failure on_stopped rate_limit pipeline unique webhooks"
 CREATE = """
     func args kwargs connection result_ttl ttl status description depends_on timeout retry
     id origin meta failure_ttl serializer group_id on_success= on_failure= on_stopped= webhooks=
@@ -100,7 +102,9 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], str]] = {
     ),
     "Queue.all": (Queue.all, "connection job_class serializer"),
     "Queue.enqueue": (Queue.enqueue, "self f *args **kwargs"),
-    "Queue.enqueue_call": (Queue.enqueue_call, f"self {PREPARE_DATA}"),
+    "Queue.enqueue_call": (Queue.enqueue_call, f"self {ENQUEUE_CALL}"),
+    "Queue.enqueue_at": (Queue.enqueue_at, "self datetime f *args **kwargs"),
+    "Queue.enqueue_in": (Queue.enqueue_in, "self time_delta func *args **kwargs"),
     "Queue.enqueue_job": (Queue.enqueue_job, "self job pipeline at_front unique"),
     "Queue.enqueue_many": (Queue.enqueue_many, "self job_datas pipeline group_id"),
     "Queue.prepare_data": (Queue.prepare_data, PREPARE_DATA),
@@ -152,10 +156,6 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 BY_KEYWORD: dict[str, tuple[Callable[..., Any], str]] = {
-    "enqueue_call": (
-        Queue.enqueue_call,
-        "repeat on_success on_failure on_stopped rate_limit pipeline unique webhooks",
-    ),
     "Worker": (
         Worker,
         WORKER_BY_KEYWORD,

@@ -167,8 +167,8 @@ def test_a_script_declares_each_key_and_each_event_it_uses(name: str) -> None:
 
 
 def test_scripts_are_given_the_rows_of_their_events_alone() -> None:
-    source = scripts.load("forward").source
-    assert "local transitions = {forward = {['scheduled'] = {'queued'}}}" in source
+    source = scripts.load("claim").source
+    assert "local transitions = {claim = {['queued'] = {'started'}}}" in source
 
 
 def test_every_event_has_a_script_that_asks_for_it() -> None:

@@ -24,7 +24,7 @@ from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import scripts
 from workhorse.wire import claimed as claimed_fields
-from workhorse.wire import codec, entries, keys, payload, records
+from workhorse.wire import codec, entries, extras, keys, payload, records
 from workhorse.wire.claimed import FIELDS_TO_RUN
 from workhorse.wire.codec import NO_RULES, RetryRules
 from workhorse.wire.entries import ResultType
@@ -344,9 +344,10 @@ def test_a_limit_of_starts_that_makes_no_sense_is_ours(most: bytes) -> None:
 
 def test_every_field_of_ours_is_read_or_written_in_python_or_lua() -> None:
     code = "".join(path.read_text() for path in LUA)
-    body = SOURCES[1].read_text().split("FIELDS_TO_RUN: Final", 1)[1]
-    known = FIELDS - {"dependency_ids"}  # RQ's, for the dependents to come
-    for name in known:
+    body = SOURCES[1].read_text().split("class JobRecord", 1)[1]
+    body += "".join(Path(str(module.__file__)).read_text() for module in (claimed_fields, extras))
+    body += "".join(body.replace("{kind}", kind) for kind in extras.CALLBACKS)
+    for name in FIELDS:
         assert f"'{name}'" in code or f'"{name}"' in body, name
 
 

@@ -2,7 +2,7 @@
 --! keys: job, groups, group
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
---! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children
+--! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _defer
 --! returns: the server's time as text; then for each job '' once it is queued, '=' and its state where it waits first,
 --!   the state of another job that has its id, or 'cycle' where those it is to wait for wait for it
 local stamp = text(now)
