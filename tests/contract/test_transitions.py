@@ -8,10 +8,12 @@ from dataclasses import replace
 import pytest
 
 from tests.support.lives import Life, execution_of, record
+from workhorse.core.dependencies import Parents
 from workhorse.core.errors import IllegalTransitionError
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
 from workhorse.core.verdicts import Policy, Verdict
 from workhorse.store import jobs, reconcile, schedule
+from workhorse.store.calls import script
 from workhorse.store.jobs import Execution
 from workhorse.wire.claimed import Claimed
 
@@ -34,13 +36,69 @@ def enqueue(life: Life, _job: Claimed, _to: State | None) -> object:
     return life.enqueue("j", token="t")
 
 
+def schedule_it(life: Life, _job: Claimed, _to: State | None) -> object:
+    return life.enqueue("j", token="t", due_in=60)
+
+
+def defer(life: Life, _job: Claimed, _to: State | None) -> object:
+    life.client.hset("rq:job:p", "status", "queued")
+    life.enqueue("j", token="t", parents=Parents(("p",)))
+    return life.client.delete("rq:job:p")
+
+
+def fill_limit(life: Life, *, of_job: bool = True) -> None:
+    """Have another job take the only place of the limit "slots", which the job needs, too."""
+    if of_job:
+        life.client.hset("rq:job:j", mapping={"rate_limit_key": "slots", **ONE_PLACE})
+    life.client.sadd("rq:rl-keys", "slots")
+    life.client.hset("rq:rl:slots", "concurrency", 1)
+    life.client.zadd("rq:rl:slots:allowed", {"other": 1})
+
+
+ONE_PLACE = {"rate_limit_concurrency": 1}
+
+
+def limit(life: Life, _job: Claimed, _to: State | None) -> object:
+    before = life.dump()
+    fill_limit(life, of_job=False)
+    life.enqueue("j", token="t", rate_limit_key="slots", rate_limit_concurrency=1)
+    if "rq:rl:slots" not in before:
+        life.client.delete("rq:rl:slots", "rq:rl-keys")
+    return life.client.delete("rq:rl:slots:allowed")
+
+
+def go_on_as(life: Life, to: State | None) -> None:
+    """Give the job what sends it to *to*, rather than to its queue."""
+    if to is State.RATE_LIMITED:
+        fill_limit(life)
+    elif to is State.SCHEDULED:
+        life.client.hset("rq:job:j", "scheduled_for", 1e11)
+
+
+def promote(life: Life, _job: Claimed, to: State | None) -> object:
+    go_on_as(life, to)
+    life.client.sadd("rq:job:p:dependents", "j")
+    life.client.hset("rq:promoting", "p", "0:finished")
+    return life.store.run(script("promote", life.keys, {}, parse=int))
+
+
+def admit(life: Life, _job: Claimed, _to: State | None) -> object:
+    before = life.dump()
+    life.enqueue("other", rate_limit_key="slots", rate_limit_concurrency=1, token="o")
+    life.client.lrem("rq:queue:q", 0, "other")
+    life.delete("other")
+    life.client.delete("rq:gone:other")
+    return None if "rq:bell:q" in before else life.client.delete("rq:bell:q")
+
+
 def start(life: Life, _job: Claimed, _to: State | None) -> object:
     execution = Execution("j", "f" * 32, "q")
     call = jobs.start(life.keys, record("j", token="t"), execution, worker="w", lease=60)
     return life.store.run(call)
 
 
-def forward(life: Life, _job: Claimed, _to: State | None) -> object:
+def forward(life: Life, _job: Claimed, to: State | None) -> object:
+    go_on_as(life, to)
     return life.store.run(schedule.forward(life.keys, ["q"]))
 
 
@@ -56,7 +114,8 @@ def cancel(life: Life, _job: Claimed, _to: State | None) -> object:
     return life.cancel()
 
 
-def requeue(life: Life, _job: Claimed, _to: State | None) -> object:
+def requeue(life: Life, _job: Claimed, to: State | None) -> object:
+    go_on_as(life, to)
     return life.requeue()
 
 
@@ -83,9 +142,15 @@ def put_back(life: Life, _job: Claimed, _to: State | None) -> object:
 ACTS: dict[Event, Act] = {
     Event.ENQUEUE: enqueue,
     Event.START: start,
+    Event.SCHEDULE: schedule_it,
+    Event.DEFER: defer,
+    Event.LIMIT: limit,
     Event.FORWARD: forward,
+    Event.PROMOTE: promote,
+    Event.ADMIT: admit,
     Event.CLAIM: claim,
     Event.SUCCEED: settle(Event.SUCCEED),
+    Event.REPEAT: settle(Event.REPEAT),
     Event.RETRY: settle(Event.RETRY),
     Event.FAIL: settle(Event.FAIL),
     Event.STOP: settle(Event.STOP),
@@ -134,8 +199,12 @@ def test_a_pair_that_is_not_in_the_table_changes_nothing(
     without_events_own_places(every_life)
     before = every_life.dump()
     ACTS[event](every_life, job, None)
-    registers_its_queue = event in {Event.ENQUEUE, Event.START}
-    if registers_its_queue:
+    registers_its_queue = event in {
+        Event.ENQUEUE, Event.START, Event.SCHEDULE, Event.DEFER, Event.LIMIT, Event.ADMIT,
+    }  # fmt: skip
+    if registers_its_queue and (
+        state not in (None, State.CREATED, *ENDED) or event is Event.ADMIT
+    ):
         before["rq:queues"] = ("set", False, {b"rq:queue:q"})
     if event is Event.CLAIM:  # of nothing: its worker's earlier claims are over all the same
         every_life.client.delete("rq:worker:w:claim")
@@ -146,6 +215,8 @@ def places(life: Life) -> set[str]:
     """Return the kinds of places in which the job is."""
     found = set()
     for key, (kind, _, value) in life.dump().items():
+        if key == "rq:rl:slots:allowed":  # who may be elsewhere
+            continue
         if kind == "list" and value == [b"j"]:
             found.add(key)
         if kind == "zset" and any(member.split(b":")[0] == b"j" for member, _ in value):
@@ -161,6 +232,8 @@ def belongs(state: State | None) -> set[str]:
         State.QUEUED: {"rq:queue:q"},
         State.STARTED: {"rq:wip:q"},
         State.SCHEDULED: {"rq:scheduled:q"},
+        State.DEFERRED: {"rq:deferred:q"},
+        State.RATE_LIMITED: {"rq:rl:slots:rate_limited"},
         State.FINISHED: {"rq:finished:q"},
         State.CANCELED: {"rq:canceled:q"},
     }.get(state, {"rq:failed:q"})
