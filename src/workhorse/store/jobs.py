@@ -142,7 +142,7 @@ def _enqueued(reply: list[bytes]) -> Enqueued:
     states: list[State] = []
     refused: list[str] = []
     for word in words:
-        if not word:
+        if word in (b"", b"again"):
             states.append(State.QUEUED)
             refused.append("")
         elif word.startswith(b"="):

@@ -3,8 +3,9 @@
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
 --! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _defer
---! returns: the server's time as text; then for each job '' once it is queued, '=' and its state where it waits first,
---!   the state of another job that has its id, or 'cycle' where those it is to wait for wait for it
+--! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
+--!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
+--!   where those it is to wait for wait for it
 local stamp = text(now)
 local replies = {stamp}
 
@@ -13,6 +14,7 @@ local function enter(item, asks)
   local job, parents = job_key(item.job_id), asks.parents or {}
   if #parents > 0 and is_awaited_by(item.job_id, parents) then return 'cycle' end
   local refused = make_room(item, 'enqueue', asks.unique)
+  if refused == 'again' then return '=' .. (redis.call('HGET', job, 'status') or after('enqueue', nil)) end
   if refused then return refused end
   redis.call('HSET', job, unpack(item.fields))
   if asks.due_in then
