@@ -14,7 +14,7 @@ from workhorse.store.calls import script
 from workhorse.store.scripts import Argument, Item, Script
 from workhorse.wire.keys import TEMPLATES, Keys
 
-GOOD: dict[str, Argument] = {"queue": "q", "limit": 5, "fields": ["a", "b"]}
+GOOD: dict[str, Argument] = {"queue": "q", "limit": 5, "fields": ["a", "b"], "extras": []}
 
 
 class Held(NamedTuple):
@@ -46,8 +46,8 @@ def words(name: str, args: dict[str, Argument], items: list[Item] | None = None)
 
 
 def test_arguments_are_put_in_the_scripts_order_whatever_theirs() -> None:
-    shuffled: dict[str, Argument] = {"fields": ["a", "b"], "queue": "q", "limit": 5}
-    assert words("lapsed", GOOD) == words("lapsed", shuffled) == ["q", 5, 2, "a", "b"]
+    shuffled: dict[str, Argument] = {"extras": [], "fields": ["a", "b"], "queue": "q", "limit": 5}
+    assert words("lapsed", GOOD) == words("lapsed", shuffled) == ["q", 5, 2, "a", "b", 0]
 
 
 def test_items_follow_the_arguments() -> None:
@@ -70,7 +70,7 @@ def test_items_follow_the_arguments() -> None:
         {},
         {"queue": "q", "limit": 5},
         {**GOOD, "extra": 1},
-        {"queue": "q", "limits": 5, "fields": []},
+        {"queue": "q", "limits": 5, "fields": [], "extras": []},
         {**GOOD, "fields": "a"},
         {**GOOD, "fields": 7},
         {**GOOD, "limit": [5]},
@@ -163,16 +163,19 @@ def test_a_script_declares_each_key_and_each_event_it_uses(name: str) -> None:
     assert used == set(re.findall(r"^local function (\w+)_key\(", source, re.MULTILINE))
     asked = set(re.findall(r"\bafter\('(\w+)'", source))
     table = re.search(r"^local transitions = (.*)$", source, re.MULTILINE)
-    assert asked <= (set(re.findall(r"(\w+) = \{", table[1])) if table else set())
+    assert asked <= (set(re.findall(r"\['(\w+)'\] = \{\[", table[1])) if table else set())
 
 
 def test_scripts_are_given_the_rows_of_their_events_alone() -> None:
     source = scripts.load("forward").source
-    assert "local transitions = {forward = {['scheduled'] = {'queued'}}}" in source
+    assert (
+        "local transitions = {['forward'] = {['scheduled'] = {'queued', 'rate_limited'}}}"
+        in source
+    )
 
 
 def test_every_event_has_a_script_that_asks_for_it() -> None:
     asked = "".join(scripts.load(name).source for name in scripts.names())
     for event in Event:
-        assert f"{event.value} = {{[" in asked, event
+        assert f"['{event.value}'] = {{[" in asked, event
     assert {event for _, event in TRANSITIONS} == set(Event)

@@ -142,7 +142,7 @@ def _transitions(body: str) -> str:
             if happened == Event(event)
         }
     table = ", ".join(
-        f"{event} = {{{', '.join(_row(state, to) for state, to in states.items())}}}"
+        f"['{event}'] = {{{', '.join(_row(state, to) for state, to in states.items())}}}"
         for event, states in rows.items()
     )
     return _AFTER.format(table=table) if rows else ""
