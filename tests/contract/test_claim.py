@@ -7,6 +7,7 @@ import time
 import pytest
 
 from tests.support.lives import Life
+from workhorse.core.callbacks import CallbackRecord
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.settings import CLAIM_BYTES
 from workhorse.core.states import State
@@ -213,13 +214,40 @@ def test_the_memory_of_a_claim_expires(every_life: Life) -> None:
     assert 0 < every_life.client.ttl("rq:worker:w:claim") <= 120
 
 
-def test_a_claim_tells_which_options_of_rqs_client_are_not_heeded(every_life: Life) -> None:
+def test_a_claim_tells_what_more_there_is_to_a_job_of_rqs_client(every_life: Life) -> None:
     every_life.enqueue("j", "plain", result_in="")
-    options = {"success_callback_name": "", "repeats_left": "2", "rate_limit_key": "k"}
+    options = {"success_callback_name": "", "repeats_left": "2", "failure_callback_name": "a.b"}
     every_life.client.hset("rq:job:j", mapping=options)
-    every_life.client.sadd("rq:job:j:dependents", "child")
 
-    claim = every_life.claim(2)
+    first, second = every_life.claim(2).jobs
 
-    assert ids(claim) == ["j", "plain"]
-    assert claim.unheeded == [("q", "j", "repeats_left, rate_limit_key, dependents")]
+    assert first.extras is not None
+    assert (first.extras.repeats_left, first.extras.success_callback) == (2, None)
+    assert first.extras.failure_callback == CallbackRecord("a.b", 60)
+    assert second.extras is None
+
+
+def test_of_our_own_jobs_only_those_that_say_so_have_more_to_them(every_life: Life) -> None:
+    every_life.enqueue("j", "plain")
+    for job_id in ("j", "plain"):
+        every_life.client.hset(f"rq:job:{job_id}", "repeats_left", 1)
+    every_life.client.hset("rq:job:j", "extras", 1)
+
+    first, second = every_life.claim(2).jobs
+
+    assert first.extras is not None
+    assert first.extras.repeats_left == 1
+    assert second.extras is None
+
+
+def test_a_claim_sent_again_and_a_recovery_see_what_more_there_is(every_life: Life) -> None:
+    every_life.enqueue("j")
+    every_life.client.hset("rq:job:j", mapping={"extras": 1, "repeats_left": 3})
+    (first,) = every_life.claim(token="t" * 24).jobs
+    (again,) = every_life.claim(token="t" * 24).jobs
+    assert first == again
+    every_life.extend(first, lease=-1)
+    ((job, _),) = every_life.recover().verdicts
+    assert job.extras == first.extras
+    assert first.extras is not None
+    assert first.extras.repeats_left == 3

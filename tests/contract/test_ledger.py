@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -15,7 +15,7 @@ from workhorse.core.outcomes import Returned
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
 from workhorse.store.jobs import Settlement
-from workhorse.wire.claimed import Claimed
+from workhorse.wire.claimed import Claimed, decode_extras
 from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
 
 NOW = 1000.0
@@ -38,6 +38,9 @@ def claimed(number: int, *, description: str = "job", policy: Policy | None = No
 
 def ended(job: Claimed, value: bytes = b"5") -> Settlement:
     return jobs.settlement(job, judge(Returned(value)), result_ttl=500, started_at=1, ended_at=2)
+
+
+EXTRAS = decode_extras([*[b"1"] * 9, b"{}", None])
 
 
 @pytest.fixture
@@ -219,3 +222,15 @@ def test_no_job_is_both_entered_and_taken_back(ledger: Ledger) -> None:
         entered = [held.number for held in ledger.held() if held.slot is Slot.ENTERED]
         assert sorted(entered + taken) == list(range(200))
         ledger.clear()
+
+
+def test_what_more_there_is_to_a_job_is_kept_but_for_what_is_outlandish(ledger: Ledger) -> None:
+    job = replace(claimed(0), extras=EXTRAS)
+    ledger.hold([job], now=NOW)
+    assert ledger.held()[0].job.extras == EXTRAS
+    assert EXTRAS is not None
+    large = decode_extras((*EXTRAS.told[:6], b"x" * 2_000_000, *EXTRAS.told[7:]))
+    ledger.hold([replace(job, extras=large)], now=NOW)
+    kept = ledger.held()[0].job.extras
+    assert kept is not None
+    assert (kept.repeats_left, kept.success_callback) == (1, EXTRAS.success_callback)

@@ -14,7 +14,7 @@ from workhorse.store.calls import script
 from workhorse.store.scripts import Argument, Item, Script
 from workhorse.wire.keys import TEMPLATES, Keys
 
-GOOD: dict[str, Argument] = {"queue": "q", "limit": 5, "fields": ["a", "b"]}
+GOOD: dict[str, Argument] = {"queue": "q", "limit": 5, "fields": ["a", "b"], "extras": []}
 
 
 class Held(NamedTuple):
@@ -46,8 +46,8 @@ def words(name: str, args: dict[str, Argument], items: list[Item] | None = None)
 
 
 def test_arguments_are_put_in_the_scripts_order_whatever_theirs() -> None:
-    shuffled: dict[str, Argument] = {"fields": ["a", "b"], "queue": "q", "limit": 5}
-    assert words("lapsed", GOOD) == words("lapsed", shuffled) == ["q", 5, 2, "a", "b"]
+    shuffled: dict[str, Argument] = {"extras": [], "fields": ["a", "b"], "queue": "q", "limit": 5}
+    assert words("lapsed", GOOD) == words("lapsed", shuffled) == ["q", 5, 2, "a", "b", 0]
 
 
 def test_items_follow_the_arguments() -> None:
@@ -70,7 +70,7 @@ def test_items_follow_the_arguments() -> None:
         {},
         {"queue": "q", "limit": 5},
         {**GOOD, "extra": 1},
-        {"queue": "q", "limits": 5, "fields": []},
+        {"queue": "q", "limits": 5, "fields": [], "extras": []},
         {**GOOD, "fields": "a"},
         {**GOOD, "fields": 7},
         {**GOOD, "limit": [5]},

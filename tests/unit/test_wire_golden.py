@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from workhorse.core.callbacks import CallbackRecord
 from workhorse.core.errors import DeserializationError
 from workhorse.core.outcomes import AskedRetry, Outcome, Raised, Returned, Stopped
 from workhorse.core.retry import Retry
@@ -25,7 +26,7 @@ from workhorse.core.verdicts import Policy, judge
 from workhorse.store import scripts
 from workhorse.wire import claimed as claimed_fields
 from workhorse.wire import codec, entries, extras, keys, payload, records
-from workhorse.wire.claimed import FIELDS_TO_RUN
+from workhorse.wire.claimed import EXTRA_FIELDS, FIELDS_TO_RUN
 from workhorse.wire.codec import NO_RULES, RetryRules
 from workhorse.wire.entries import ResultType
 from workhorse.wire.keys import TEMPLATES, Keys
@@ -295,6 +296,36 @@ def test_what_a_claim_returns_is_known_and_fits_the_decoder() -> None:
     row = [b"q", b"j", b"e", [b"data", *[None] * (len(FIELDS_TO_RUN) - 1)]]
     job = claimed_fields.decode_claimed(row)
     assert (job.queue, job.job_id, job.data, job.policy) == ("q", "j", b"data", Policy())
+    assert job.extras is None
+
+
+def test_what_a_claim_returns_of_a_job_with_more_to_it_fits_the_decoder() -> None:
+    assert set(EXTRA_FIELDS) <= FIELDS
+    stored = {
+        "success_callback_name": b"shop.done",
+        "failure_callback_name": b"shop.failed",
+        "failure_callback_timeout": b"5",
+        "webhooks": b"[{}]",
+        "repeats_left": b"2",
+        "repeat_intervals": b"[1, 2]",
+        "parent_results": b'{"total":"p","all":["p","r"]}',
+    }
+    extras = claimed_fields.decode_extras([stored.get(name) for name in EXTRA_FIELDS])
+    assert extras is not None
+    assert extras.success_callback == CallbackRecord("shop.done", 60)
+    assert extras.failure_callback == CallbackRecord("shop.failed", 5)
+    assert extras.stopped_callback is None
+    assert extras.has_webhooks
+    assert (extras.repeats_left, extras.repeat_intervals) == (2, (1, 2))
+    assert extras.parent_results == {"total": "p", "all": ("p", "r")}
+
+
+def test_extras_that_can_not_be_read_count_as_absent() -> None:
+    bad = [b"\xff{"] * len(EXTRA_FIELDS)
+    extras = claimed_fields.decode_extras(bad)
+    assert extras is not None
+    assert (extras.repeats_left, extras.repeat_intervals, extras.parent_results) == (None, (), {})
+    assert claimed_fields.decode_extras([None] * len(EXTRA_FIELDS)) is None
 
 
 def claimed(**fields: bytes) -> claimed_fields.Claimed:

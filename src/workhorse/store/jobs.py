@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
@@ -18,6 +18,7 @@ from workhorse.core.verdicts import OnLost, Verdict
 from workhorse.store.broken import tell_broken, without_broken
 from workhorse.store.calls import Arguments, Call, Plan, script
 from workhorse.wire.claimed import (
+    EXTRA_FIELDS,
     FIELDS_TO_RUN,
     Claimed,
     decode_claimed,
@@ -163,8 +164,6 @@ class Claim:
     """Ids that were on a queue and could not be started: queue, id, and the job's state, or
     '' where there is no such job (deleted, or past its ttl)."""
     suspended: bool
-    unheeded: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
-    """Jobs that RQ's client gave options which we do not have yet: queue, id, their names."""
     set_aside: int = 0
     """How many ids were taken off a queue and could not be handled."""
 
@@ -197,6 +196,7 @@ def claim(  # noqa: PLR0913 - one for each input of the script
         "on_lost": on_lost or "",
         "max_starts": max_starts or "",
         "fields": FIELDS_TO_RUN,
+        "extras": EXTRA_FIELDS,
     }
     items = [QueueName(name) for name in queues]
     return script("claim", keys, args, items, parse=lambda reply: _claim(keys, reply))
@@ -208,7 +208,7 @@ def claimed_before(keys: Keys, *, worker: str, token: str) -> Call[Claim]:
 
 
 def _claim(keys: Keys, reply: list[Any]) -> Claim:
-    rows, dropped, suspended, unheeded, *broken = reply
+    rows, dropped, suspended, *broken = reply
     for each in broken:  # none, where an earlier claim is told again
         tell_broken(keys, each)
     taken: list[Claimed] = []
@@ -221,7 +221,6 @@ def _claim(keys: Keys, reply: list[Any]) -> Claim:
         jobs=taken,
         dropped=[(text(queue), text(job_id), text(state)) for queue, job_id, state in dropped],
         suspended=bool(suspended),
-        unheeded=[(text(queue), text(job_id), text(told)) for queue, job_id, told in unheeded],
         set_aside=sum(1 for rows in broken for _, job_id, _ in rows if job_id),
     )
 

@@ -9,7 +9,7 @@ from workhorse.core.verdicts import Verdict, judge_lost
 from workhorse.store import jobs
 from workhorse.store.broken import tell_broken, without_broken
 from workhorse.store.calls import Arguments, Plan, script
-from workhorse.wire.claimed import FIELDS_TO_RUN, Claimed, decode_claimed
+from workhorse.wire.claimed import EXTRA_FIELDS, FIELDS_TO_RUN, Claimed, decode_claimed
 from workhorse.wire.keys import Keys
 
 
@@ -28,7 +28,12 @@ def recover(keys: Keys, queue: str) -> Plan[Recovered]:
     Each is applied only if its lease is still lapsed then: a holder that came back in time
     keeps its job.
     """
-    args: Arguments = {"queue": queue, "limit": jobs.SLICE, "fields": FIELDS_TO_RUN}
+    args: Arguments = {
+        "queue": queue,
+        "limit": jobs.SLICE,
+        "fields": FIELDS_TO_RUN,
+        "extras": EXTRA_FIELDS,
+    }
     lapsed, odd = yield from script(
         "lapsed", keys, args, parse=lambda reply: _lapsed(without_broken(keys, reply))
     )
@@ -57,9 +62,10 @@ def _lapsed(reply: list[Any]) -> tuple[list[tuple[Claimed, str]], list[bytes]]:
     """Return the executions with their workers, and entries that no client can have made."""
     lapsed: list[tuple[Claimed, str]] = []
     odd: list[bytes] = []
-    for *row, worker, member in reply:
+    for row in reply:
+        worker, member, *extras = row[4:]
         try:
-            lapsed.append((decode_claimed(row), jobs.text(worker or b"unknown")))
+            lapsed.append((decode_claimed([*row[:4], *extras]), jobs.text(worker or b"unknown")))
         except UnicodeDecodeError:
             odd.append(member)
     return lapsed, odd

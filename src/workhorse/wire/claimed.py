@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
+from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
 from workhorse.core.errors import DeserializationError
 from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, Verdict
 from workhorse.wire.codec import (
     NO_RULES,
+    Hash,
     Value,
     error_to_text,
     ints_from_json,
@@ -20,14 +22,82 @@ from workhorse.wire.codec import (
     text_or_none,
 )
 from workhorse.wire.entries import ResultType
+from workhorse.wire.extras import CALLBACKS, decode_parent_results
 from workhorse.wire.records import IN_HASH, on_lost_of
 
 FIELDS_TO_RUN: Final = (
     "data", "description", "timeout", "result_ttl", "failure_ttl", "retries_left",
     "retry_intervals", "enqueue_at_front_on_retry", "number_of_retries", "starts", "on_lost",
-    "result_in", "max_starts", "retry_rules",
+    "result_in", "max_starts", "retry_rules", "extras",
 )  # fmt: skip
 """What a claim returns of each job, in this order."""
+
+EXTRA_FIELDS: Final = (
+    "success_callback_name", "success_callback_timeout",
+    "failure_callback_name", "failure_callback_timeout",
+    "stopped_callback_name", "stopped_callback_timeout",
+    "webhooks", "repeats_left", "repeat_intervals", "parent_results", "follow_up",
+)  # fmt: skip
+"""What it returns besides of a job that has any of it, or that RQ's client made."""
+
+Told = tuple[bytes | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extras:
+    """What running, judging and settling a job needs where it has more to it than most."""
+
+    told: Told
+    """The values of EXTRA_FIELDS, as they are stored."""
+    success_callback: CallbackRecord | None = None
+    failure_callback: CallbackRecord | None = None
+    stopped_callback: CallbackRecord | None = None
+    has_webhooks: bool = False
+    repeats_left: int | None = None
+    repeat_intervals: tuple[int, ...] = ()
+    parent_results: Mapping[str, str | tuple[str, ...]] = field(
+        default_factory=dict[str, str | tuple[str, ...]]
+    )
+    """The parameters that get results of parents: the parent's id, or several."""
+    follow_up: bytes | None = None
+    """What it tells others of another job; it runs no function of the user's by itself."""
+
+
+def decode_extras(told: Sequence[bytes | None]) -> Extras | None:
+    """Return what the values of EXTRA_FIELDS mean; None for nothing.
+
+    What can't be read counts as absent, as in ``decode_claimed``.
+    """
+    if not any(told):
+        return None
+    fields = {
+        name.encode(): value for name, value in zip(EXTRA_FIELDS, told, strict=True) if value
+    }
+    success, failure, stopped = (_lenient_callback(kind, fields) for kind in CALLBACKS)
+    return Extras(
+        told=tuple(told),
+        success_callback=success,
+        failure_callback=failure,
+        stopped_callback=stopped,
+        has_webhooks=b"webhooks" in fields,
+        repeats_left=_lenient_int(fields.get(b"repeats_left")),
+        repeat_intervals=_lenient_waits(fields.get(b"repeat_intervals")),
+        parent_results=_lenient_results(fields.get(b"parent_results")),
+        follow_up=fields.get(b"follow_up"),
+    )
+
+
+def _lenient_callback(kind: str, fields: Hash) -> CallbackRecord | None:
+    name = text_or_none(fields.get(f"{kind}_callback_name".encode()))
+    timeout = _lenient_int(fields.get(f"{kind}_callback_timeout".encode()))
+    return CallbackRecord(name, timeout or CALLBACK_TIMEOUT) if name else None
+
+
+def _lenient_results(text: bytes | None) -> dict[str, str | tuple[str, ...]]:
+    try:
+        return decode_parent_results(text)
+    except DeserializationError:
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +114,19 @@ class Claimed:
     failure_ttl: int | None
     policy: Policy
     result_in: str
+    extras: Extras | None = None
 
 
 def decode_claimed(row: Sequence[Any]) -> Claimed:
     """Return the job in one *row* of a claim's reply: queue, id, execution, FIELDS_TO_RUN.
 
+    A fifth part has EXTRA_FIELDS, where the job has any.
     A number that can't be read counts as absent: bad fields must not stop a worker, and
     what they mean for the job is found out when it is run. Raises UnicodeDecodeError for an
     id that no client can have made.
     """
-    queue, job_id, execution_id, fields = row
-    data, description, timeout, result_ttl, failure_ttl, *rest = fields
+    queue, job_id, execution_id, fields, *more = row
+    data, description, timeout, result_ttl, failure_ttl, *rest, _ = fields
     retries_left, intervals, at_front, asked, starts, on_lost, result_in, max_starts, rules = rest
     if retries_left or asked or starts or on_lost or max_starts:
         told = (retries_left, intervals, at_front, asked, starts, on_lost, max_starts, rules)
@@ -72,6 +144,7 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
         failure_ttl=_lenient_int(failure_ttl),
         policy=policy,
         result_in=text_or_none(result_in) or "",
+        extras=decode_extras(more[0]) if more and more[0] else None,
     )
 
 
@@ -89,17 +162,13 @@ def _policy(  # noqa: PLR0913, PLR0917 - one for each field
     rules: bytes | None,
 ) -> Policy:
     try:
-        waits = tuple(max(0, min(wait, LONGEST_SPAN)) for wait in ints_from_json(intervals))
-    except DeserializationError:
-        waits = ()
-    try:
         jitter, retry_on, give_up_on = rules_from_json(rules)
     except DeserializationError:
         jitter, retry_on, give_up_on = NO_RULES
     most = _lenient_int(max_starts) or 0
     return Policy(
         retries_left=_lenient_int(retries_left),
-        retry_intervals=waits,
+        retry_intervals=_lenient_waits(intervals),
         retry_at_front=at_front == b"1",
         asked_retries=_lenient_int(asked) or 0,
         starts=_lenient_int(starts) or 0,
@@ -145,6 +214,13 @@ def _entry_type(verdict: Verdict) -> ResultType:
     if verdict.to in (State.QUEUED, State.SCHEDULED):
         return ResultType.RETRIED
     return ResultType.STOPPED if verdict.to is State.STOPPED else ResultType.FAILED
+
+
+def _lenient_waits(text: bytes | None) -> tuple[int, ...]:
+    try:
+        return tuple(max(0, min(wait, LONGEST_SPAN)) for wait in ints_from_json(text))
+    except DeserializationError:
+        return ()
 
 
 def _lenient_int(text: bytes | None) -> int | None:

@@ -50,18 +50,23 @@ def decode_parents(fields: Hash) -> Parents:
         rule = "cancel"
     elif fields.get(b"allow_dependency_failures") == b"1":
         rule = "run"
-    results = _json(fields.get(b"parent_results") or b"{}", "table of parameters", dict)
     return Parents(
         ids=tuple(str(each) for each in ids),
         on_failure=rule,
         at_front=fields.get(b"enqueue_at_front") == b"1",
-        results={
-            str(name): tuple(map(str, cast("list[object]", told)))
-            if isinstance(told, list)
-            else str(told)
-            for name, told in results.items()
-        },
+        results=decode_parent_results(fields.get(b"parent_results")),
     )
+
+
+def decode_parent_results(text: bytes | None) -> dict[str, str | tuple[str, ...]]:
+    """Return which parameters get the results of which parents. Raises DeserializationError."""
+    results = _json(text or b"{}", "table of parameters", dict)
+    return {
+        str(name): tuple(map(str, cast("list[object]", told)))
+        if isinstance(told, list)
+        else str(told)
+        for name, told in results.items()
+    }
 
 
 def encode_callback(kind: str, callback: CallbackRecord | None) -> list[Value]:

@@ -25,7 +25,7 @@ from typing import Any, Final, cast
 from workhorse.core.settings import BATCH_JOBS
 from workhorse.core.verdicts import Policy
 from workhorse.store.jobs import Settlement
-from workhorse.wire.claimed import Claimed
+from workhorse.wire.claimed import Claimed, Told, decode_extras
 
 _TOKEN_AT: Final = 0  # of the last claim, 24 bytes
 _COUNT_AT: Final = 24  # jobs in the batch, one byte
@@ -318,8 +318,19 @@ def _pack(job: Claimed, *, brief: bool = False) -> tuple[Any, ...]:
         policy = tuple(map(_shortened, policy))
     return (
         job.queue, job.job_id, job.execution_id, job.description[:_DESCRIBED], job.timeout,
-        job.result_ttl, job.failure_ttl, job.result_in, policy,
+        job.result_ttl, job.failure_ttl, job.result_in, policy, _extras_told(job, brief=brief),
     )  # fmt: skip
+
+
+def _extras_told(job: Claimed, *, brief: bool) -> Told | None:
+    if job.extras is None:
+        return None
+    told = job.extras.told
+    return tuple(v if v and len(v) < _BRIEF else None for v in told) if brief else told
+
+
+_BRIEF: Final = 1000
+"""Bytes of an extra field that a job of outlandish size may keep."""
 
 
 def _shortened(told: object) -> object:
@@ -332,7 +343,7 @@ _told: Final[Callable[[Policy], tuple[Any, ...]]] = attrgetter(*(f.name for f in
 
 def _unpack(packed: tuple[Any, ...]) -> Claimed:
     queue, job_id, execution_id, description, timeout, *rest = packed
-    result_ttl, failure_ttl, result_in, policy = rest
+    result_ttl, failure_ttl, result_in, policy, told = rest
     return Claimed(
         queue=queue,
         job_id=job_id,
@@ -344,4 +355,5 @@ def _unpack(packed: tuple[Any, ...]) -> Claimed:
         failure_ttl=failure_ttl,
         policy=Policy(*policy),
         result_in=result_in,
+        extras=decode_extras(told) if told else None,
     )

@@ -157,10 +157,6 @@ class Loop:
             return jobs.Claim([], [], suspended=False)
         self._ledger.clear()
         self._tell_dropped(claim)
-        for queue, job_id, names in claim.unheeded:
-            say("ignore", f"{queue}: RQ's client gave job {job_id} what this version does not "
-                f"heed: {names}", level=logging.WARNING, queue=queue, job_id=job_id,
-                options=names)  # fmt: skip
         return claim
 
     def _settle_and(self, claim: Call[jobs.Claim]) -> jobs.Claim:

@@ -4,6 +4,8 @@
 -- so gave the worker up, whose claim may still be on its way. A worker waits for each claim before it sends the next
 -- with a greater token; one that arrives late, because its connection broke and it was sent again, takes nothing.
 local jobs, dropped = {}, {}
+local at = {}
+for i, name in ipairs(fields) do at[name] = i end
 local closed_for = 600  -- seconds that a message may take to arrive
 
 local function execution_of(number)
@@ -16,7 +18,9 @@ local function take_again(taken)
     local queue, id, execution = taken[i], taken[i + 1], execution_of((i + 1) / 2)
     if redis.pcall('ZSCORE', lease_key(queue), id .. ':' .. execution) then
       local values = redis.pcall('HMGET', job_key(id), unpack(fields))
-      if not values.err then jobs[#jobs + 1] = {queue, id, execution, values} end
+      if not values.err then
+        jobs[#jobs + 1] = {queue, id, execution, values, extras_of(id, values[at.extras], values[at.result_in])}
+      end
     end
   end
 end

@@ -3,16 +3,15 @@
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push, _set_aside, _unheeded, _claim_again
---! returns: a row for each job (queue, id, execution, its fields), then a row for each id that was
---!   dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for
---!   each job that asks for what we do not do yet (queue, id, the names of RQ's options), then a row for each that was
---!   set aside, or queue that can't be worked (queue, id or '', the reason)
+--! include: _clock, _push, _set_aside, _extras, _claim_again
+--! returns: a row for each job (queue, id, execution, its fields, its extras where it has any), then a row for each id
+--!   that was dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for each that
+--!   was set aside, or queue that can't be worked (queue, id or '', the reason)
 if is_over() then
-  return {jobs, dropped, 0, unheeded, broken}
+  return {jobs, dropped, 0, broken}
 end
 if redis.call('EXISTS', suspended_key()) == 1 then
-  return {jobs, dropped, 1, unheeded, broken}
+  return {jobs, dropped, 1, broken}
 end
 
 local stamp = text(now)
@@ -28,9 +27,8 @@ end
 
 local bytes, most, spare = 0, tonumber(count), 1000
 local taken, at_hand = {}
-local wanted, at = {unpack(fields)}, {}
+local wanted = {unpack(fields)}
 wanted[#wanted + 1] = 'status'
-for i, name in ipairs(fields) do at[name] = i end
 
 -- What the worker says of lost runs holds for jobs that say nothing themselves. It is kept with the job:
 -- whoever recovers it may be another worker, on another machine.
@@ -64,10 +62,9 @@ local function take_one(queue)
     redis.call('PERSIST', job)
     if on_lost ~= '' or max_starts ~= '' then stamp_policy(job, values) end
     bytes = bytes + #(values[1] or '')
-    jobs[#jobs + 1] = {queue, id, execution, values}
+    jobs[#jobs + 1] = {queue, id, execution, values, extras_of(id, values[at.extras], values[at.result_in])}
     taken[#taken + 1] = queue
     taken[#taken + 1] = id
-    if not values[at.result_in] then note_unheeded(queue, id) end
   else
     local problem = values.err or not status and oddity_of(id)
     if problem then
@@ -100,4 +97,4 @@ for item in items() do
   at_hand = nil
 end
 redis.call('SET', claim_key(worker), token .. cjson.encode({taken, dropped}), 'EX', math.ceil(lease) + 60)
-return {jobs, dropped, 0, unheeded, broken}
+return {jobs, dropped, 0, broken}
