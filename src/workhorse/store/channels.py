@@ -56,7 +56,7 @@ class Listener:
         try:
             self._read(pubsub, found)
         except ServerError:
-            # redis-py raises the loss of a connection after it opened another, and subscribed: what
+            # redis-py tells of a lost connection after it opened another, and subscribed: what
             # was published since then counted as heard, and would be lost with that one.
             try:
                 self._read(pubsub, found)

@@ -35,6 +35,7 @@ Item = Sequence[Argument]
 
 _INCLUDE = re.compile(r"^--! include: (.+)$", re.MULTILINE)
 _LOCALS = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
+_LATER = re.compile(r"^--! later$(.*?)^--! now$", re.MULTILINE | re.DOTALL)
 _LIST = "..."
 
 
@@ -83,13 +84,41 @@ def _append(words: list[Value], value: Argument, *, many: bool) -> None:
 @cache
 def load(name: str) -> Script:
     """Return the script *name*, with its includes and its named inputs in place."""
-    body = _INCLUDE.sub(_include, _read(name))
+    body = _with_later(_expanded(name, set()))
     args, each = _names(body, "args"), _names(body, "each")
     source = "\n".join(
         (_keys(body), _transitions(body), _inputs(args), _items(each), body),
     )
     _refuse_collisions(name, source)
     return Script(name=name, source=source, args=args, each=each)
+
+
+def _expanded(name: str, seen: set[str]) -> str:
+    """Return a file with what it includes in place; each is included where it is named first."""
+
+    def include(match: re.Match[str]) -> str:
+        new = [name for name in match[1].split(", ") if name not in seen]
+        seen.update(new)
+        return "\n".join(_expanded(name, seen) for name in new)
+
+    return _INCLUDE.sub(include, _read(name))
+
+
+def _with_later(body: str) -> str:
+    """Put the keys and events that only what is marked as later needs there.
+
+    A call first defines all that its script has. Where that is for few jobs alone, it would take
+    most calls as long as what they do.
+    """
+    found = _LATER.search(body)
+    if not found:
+        return body
+    inner, outer = found[1], body[: found.start()] + body[found.end() :]
+    keys = (name for name in _names(inner, "keys") if name not in _names(outer, "keys"))
+    events = (name for name in _names(inner, "events") if name not in _names(outer, "events"))
+    rows = (f"transitions['{event}'] = '{_row(event)}'" for event in events)
+    defined = "\n".join((*map(_key, keys), *rows, inner.replace("--! ", "-- ")))
+    return body[: found.start()] + defined + body[found.end() :]
 
 
 def _refuse_collisions(name: str, source: str) -> None:
@@ -111,10 +140,6 @@ def _read(name: str) -> str:
     return (files(__name__) / f"{name}.lua").read_text(encoding="utf-8")
 
 
-def _include(match: re.Match[str]) -> str:
-    return "\n".join(_read(name) for name in match[1].split(", "))
-
-
 def _names(body: str, kind: str) -> tuple[str, ...]:
     """Return the names after every ``--! kind:`` line: an include adds its own."""
     lines = re.findall(rf"^--! {kind}: (.+)$", body, re.MULTILINE)
@@ -122,46 +147,42 @@ def _names(body: str, kind: str) -> tuple[str, ...]:
 
 
 def _keys(body: str) -> str:
-    lines = ["local prefix = ARGV[1]"]
-    for name in _names(body, "keys"):
-        template = TEMPLATES[name]
-        holes = PLACEHOLDER.findall(template)
-        text = PLACEHOLDER.sub(lambda hole: f"' .. {hole[1]} .. '", template)
-        lines.append(
-            f"local function {name}_key({', '.join(holes)}) return prefix .. ':{text}' end"
-        )
-    return "\n".join(lines)
+    return "\n".join(("local prefix = ARGV[1]", *map(_key, _names(body, "keys"))))
+
+
+def _key(name: str) -> str:
+    template = TEMPLATES[name]
+    holes = PLACEHOLDER.findall(template)
+    text = PLACEHOLDER.sub(lambda hole: f"' .. {hole[1]} .. '", template)
+    return f"local function {name}_key({', '.join(holes)}) return prefix .. ':{text}' end"
 
 
 def _transitions(body: str) -> str:
-    rows: dict[str, dict[str, list[str]]] = {}
-    for event in _names(body, "events"):
-        rows[event] = {
-            state or "": [target or "" for target in targets]
-            for (state, happened), targets in TRANSITIONS.items()
-            if happened == Event(event)
-        }
-    table = ", ".join(
-        f"['{event}'] = {{{', '.join(_row(state, to) for state, to in states.items())}}}"
-        for event, states in rows.items()
+    """Return the rows of a script's events, each a text.
+
+    To make a table of tables would take a call longer than what most scripts do.
+    """
+    rows = ", ".join(f"['{event}'] = '{_row(event)}'" for event in _names(body, "events"))
+    return _AFTER.format(rows=rows) if rows else ""
+
+
+def _row(event: str) -> str:
+    moves = (
+        f"{state or ''}={target or ''}"
+        for (state, happened), targets in TRANSITIONS.items()
+        if happened == Event(event)
+        for target in targets
     )
-    return _AFTER.format(table=table) if rows else ""
+    return f";{';'.join(moves)};"
 
 
-def _row(state: str, targets: Sequence[str]) -> str:
-    offered = ", ".join(f"'{target}'" for target in targets)
-    return f"['{state}'] = {{{offered}}}"
-
-
-_AFTER = """local transitions = {{{table}}}
+_AFTER = """local transitions = {{{rows}}}
 local function after(event, state, to)
-  local targets = transitions[event][state or '']
-  if not targets then return nil end
-  if not to then return #targets == 1 and targets[1] or nil end
-  for _, target in ipairs(targets) do
-    if target == to then return to end
-  end
-  return nil
+  local row, was = transitions[event], ';' .. (state or '') .. '='
+  if to then return string.find(row, was .. to .. ';', 1, true) and to or nil end
+  local _, last = string.find(row, was, 1, true)
+  if not last or string.find(row, was, last, true) then return nil end
+  return string.match(row, '^[^;]*', last + 1)
 end"""
 
 

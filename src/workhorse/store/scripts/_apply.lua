@@ -1,4 +1,4 @@
---! keys: job, queue, finished, failed, scheduled, results, ended, tombstone
+--! keys: dependents, job, queue, finished, failed, scheduled, results, ended, tombstone
 -- Move a job to where a verdict sends it. Its execution was ended before. `sent_at` and the item's times
 -- are of the sender's own clock, whatever its epoch: only their differences count.
 local damage  -- why the last was not applied in full: a key of another kind, which keeps back no other step
@@ -27,11 +27,11 @@ end
 
 -- Others that wait for this: its children, and those that wait for its place.
 local function let_others_go(item, known, is_over)
-  if is_over or item.to == 'scheduled' then
-    leave_limit(known.limit, item.job_id)
+  if known.limit and (is_over or item.to == 'scheduled') then
+    others().leave_limit(known.limit, item.job_id)
   end
-  if is_over or item.event == 'repeat' then
-    tell_children(item.job_id, item.event == 'repeat' and 'finished' or item.to)
+  if (is_over or item.event == 'repeat') and redis.call('EXISTS', dependents_key(item.job_id)) == 1 then
+    others().tell_children(item.job_id, item.event == 'repeat' and 'finished' or item.to)
   end
 end
 

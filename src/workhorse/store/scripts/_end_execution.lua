@@ -2,13 +2,7 @@
 -- Give up an execution's lease; false if it does not hold one (any more). The first write of every
 -- script that ends an execution, and a removal: a server that is out of memory refuses scripts
 -- that begin with anything else, and could then never be drained.
-local function lenient(...)
-  -- Nothing, for a key of another kind than it should be: bad data of one job, or queue, stops no other.
-  local reply = redis.pcall(...)
-  if type(reply) ~= 'table' or not reply.err then return reply end
-  if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err, 0) end
-end
-
+--! include: _lenient
 local function lease_member(job_id, execution_id)
   -- RQ before 2.0 knew no executions, and wrote the job's id alone.
   return execution_id == '' and job_id or job_id .. ':' .. execution_id

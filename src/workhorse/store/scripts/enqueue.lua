@@ -2,7 +2,7 @@
 --! keys: job, groups, group
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
---! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _defer
+--! include: _clock, _push, _make_room, _others
 --! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
 --!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
 --!   where those it is to wait for wait for it
@@ -12,7 +12,7 @@ local replies = {stamp}
 -- Store a job that has more to it than a queue; its state, or 'cycle'.
 local function enter(item, asks)
   local job, parents = job_key(item.job_id), asks.parents or {}
-  if #parents > 0 and is_awaited_by(item.job_id, parents) then return 'cycle' end
+  if #parents > 0 and others().is_awaited_by(item.job_id, parents) then return 'cycle' end
   local refused = make_room(item, 'enqueue', asks.unique)
   if refused == 'again' then return '=' .. (redis.call('HGET', job, 'status') or after('enqueue', nil)) end
   if refused then return refused end
@@ -24,8 +24,8 @@ local function enter(item, asks)
     redis.call('SADD', groups_key(), asks.group)
     redis.call('SADD', group_key(asks.group), item.job_id)
   end
-  local state = #parents > 0 and defer(item.job_id, item.queue, parents)
-    or move_on(item.job_id, item.queue, item.at_front == '1')
+  local state = #parents > 0 and others().defer(item.job_id, item.queue, parents)
+    or others().move_on(item.job_id, item.queue, item.at_front == '1')
   return '=' .. state
 end
 

@@ -3,7 +3,7 @@
 --! events: forward
 --! args: limit
 --! each: queue
---! include: _clock, _push, _end_execution, _limit, _move_on, _set_aside
+--! include: _clock, _push, _lenient, _limit, _move_on, _set_aside
 --! returns: for each queue how many were moved; then a row for each job that was set aside, or queue whose keys are of
 --!   another kind (queue, id or '', the reason)
 local replies = {}

@@ -1,7 +1,7 @@
 --! Go on telling children that their parents ended, where they were too many for one call.
 --! keys: promoting
 --! events: requeue
---! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children
+--! include: _clock, _push, _lenient, _waiting, _limit, _move_on, _children
 --! returns: how many children were looked at; 0 once there is nothing to do
 local most = edges
 local page = redis.call('HSCAN', promoting_key(), 0, 'COUNT', 10)[2]

@@ -1,0 +1,14 @@
+-- What a few jobs need, for scripts that most jobs go through: it is defined once the first job of a call needs it,
+-- because that takes as long as all that is done for a job that does not.
+local defined
+local function others()
+  if defined then return defined end
+--! later
+--! include: _waiting, _lenient, _limit, _move_on, _children, _defer
+--! now
+  defined = {
+    leave_limit = leave_limit, move_on = move_on, tell_children = tell_children, defer = defer,
+    is_awaited_by = is_awaited_by,
+  }
+  return defined
+end
