@@ -61,7 +61,6 @@ FIELDS: Final = frozenset(
         "scheduled_for",  # + when it is due, in seconds since 1970 by the server's clock
         "extras",  # + 1 where running it needs more of these fields than FIELDS_TO_RUN
         "follow_up",  # + which end of another job it tells of, and to whom, as JSON
-        "callback_error",  # + what a callback of it raised, or why it could not be called
         "result_in",  # + "hash": the first success is in ``result``; else in the stream
         "execution_id",  # + the fencing token of the claim that holds, or last held, the job
         "token",  # + names the enqueue call, where the caller chose the job's id
