@@ -38,6 +38,20 @@ class NoSuchWorkerError(WorkhorseError):
         self.name = name
 
 
+class NoSuchCronError(WorkhorseError):
+    """There is no cron entry of this name (never added, deleted, or left out of its file)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"no such cron entry: {name!r} (never added, deleted, or left out of its file)"
+        )
+        self.name = name
+
+
+class SchedulerNotFound(WorkhorseError):  # noqa: N818 - RQ's name
+    """No cron scheduler of this name has shown itself lately."""
+
+
 class InvalidJobOperation(WorkhorseError):  # noqa: N818 - RQ's name
     """The job's state does not allow what was asked; nothing was changed."""
 

@@ -77,6 +77,7 @@ PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
         "groups", "group", "limits", "limit", "allowed", "cron_schedulers", "cron_jobs",
+        "cron_due", "cron_entry",
     }
 )  # fmt: skip
 """Keys that stay, by design. Of the others some are a job's, and the rest must expire."""

@@ -53,6 +53,12 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "closed": "closed:<token>",  # + string: a claim that takes nothing, should it arrive
         "suspended": "suspended",
         "turn": "turn:<work>",  # + string: whose turn it is to do what one process can do for all
+        "cron_due": "cron_due",  # + sorted set: cron entry -> when it fires next, or inf
+        "cron_entry": "cron:<entry>",  # + hash: when it fires, and the job that it makes then
+        "cron_jobs": "cron_jobs",  # sorted set: cron entry -> when it fired last
+        "cron_history": "cron_job:<entry>:jobs",  # sorted set: its jobs -> when they were made
+        "cron_schedulers": "cron_schedulers",  # sorted set: name -> its last sign of life
+        "cron_scheduler": "cron_scheduler:<scheduler>",  # hash
         "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
@@ -64,10 +70,6 @@ FOREIGN: Mapping[str, str] = MappingProxyType(
         "scheduler_lock": "scheduler-lock:<queue>",
         "clean_registries": "clean_registries:<queue>",
         "clean_groups": "clean_groups",
-        "cron_schedulers": "cron_schedulers",
-        "cron_scheduler": "cron_scheduler:<scheduler>",
-        "cron_jobs": "cron_jobs",
-        "cron_job": "cron_job:<name>:jobs",
     }
 )
 """Keys that RQ's processes make and we only recognize."""
@@ -156,6 +158,24 @@ class Keys:
     def place(self, kind: str, name: str) -> str:
         """Return the key of *kind* in which jobs of the queue, or limit, *name* are."""
         return self._fill("lease" if kind == "lapsed" else kind, name)
+
+    def cron_due(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['cron_due']}"
+
+    def cron_entry(self, entry: str) -> str:
+        return self._fill("cron_entry", entry)
+
+    def cron_jobs(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['cron_jobs']}"
+
+    def cron_history(self, entry: str) -> str:
+        return self._fill("cron_history", entry)
+
+    def cron_schedulers(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['cron_schedulers']}"
+
+    def cron_scheduler(self, scheduler: str) -> str:
+        return self._fill("cron_scheduler", scheduler)
 
     def broken(self, queue: str) -> str:
         return self._fill("broken", queue)

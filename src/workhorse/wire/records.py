@@ -72,6 +72,8 @@ FIELDS: Final = frozenset(
         "waiters",  # + how many clients wait for the end
         "stop_requested",  # + the execution that a person wants ended
         "stop_grace",  # + seconds that it may take to
+        "cron",  # + the cron entry that made it
+        "slot",  # + for which of its moments
         "moved_by",  # + the calls that canceled, requeued or stopped it last, and their answers
     }
 )  # fmt: skip

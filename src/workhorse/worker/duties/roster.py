@@ -5,6 +5,7 @@ from __future__ import annotations
 from workhorse.core.settings import RECOVER_EVERY
 from workhorse.store.drivers import Store
 from workhorse.worker.duties.checkup import Checkup
+from workhorse.worker.duties.cron import Cron
 from workhorse.worker.duties.duty import Duty
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.reconcile import Reconcile
@@ -18,6 +19,7 @@ def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
     return (
         Checkup(store),
         Forward(store, options.keys),
+        Cron(store, options.keys),
         Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
         Sweep(store, options.keys, options.queues),
         Reconcile(store, options.keys),
