@@ -73,10 +73,9 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
-        make = functools.partial(queue_class or Queue, connection=connection)
-        self._queue = _queue(queue, make)
-        # By RQ's old words the connection is the one that holds where the call is queued.
-        self._queue_here = None if connection or self._queue is queue else make
+        self._make = functools.partial(queue_class or Queue, connection=connection)
+        self._queue = _queue(queue, self._make)
+        self._is_bound = connection is not None or self._queue is queue
         self._at_front = at_front
         self._options: dict[str, Any] = {
             "timeout": timeout,
@@ -120,9 +119,10 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         return cast("JobFunction[P, R_co]", function)
 
     def _queue_of_call(self) -> Queue:
-        if self._queue_here is None or chosen() is None:
+        """Return the queue; by RQ's old words its connection is the one around the call."""
+        if self._is_bound or chosen() is None:
             return self._queue
-        return self._queue_here(self._queue.name)
+        return self._make(self._queue.name)
 
 
 def _queue(queue: object, make: Callable[[str], Queue]) -> Queue:

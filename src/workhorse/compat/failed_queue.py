@@ -6,7 +6,7 @@ import time
 import traceback
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from workhorse.api.connection import default_keys, link_to
 from workhorse.api.job import Job
@@ -188,16 +188,11 @@ class FailedQueue:
 
 def _text_of(exc_info: object) -> str:
     if isinstance(exc_info, tuple):  # the exception is in the middle
-        exc_info = next(
-            (part for part in _parts(exc_info) if isinstance(part, BaseException)), None
-        )
+        parts = cast("tuple[object, ...]", exc_info)
+        exc_info = next((part for part in parts if isinstance(part, BaseException)), None)
     if isinstance(exc_info, BaseException):
         return "".join(traceback.format_exception(exc_info))
     return "" if exc_info is None else str(exc_info)
-
-
-def _parts(several: Any) -> tuple[object, ...]:
-    return several
 
 
 def _warn(hint: str) -> None:
