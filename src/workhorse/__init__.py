@@ -12,6 +12,18 @@ from typing import TYPE_CHECKING, Any
 from workhorse._version import __version__
 
 if TYPE_CHECKING:
+    from workhorse.api.connection_stack import (  # noqa: I001 - RQ's old words, apart
+        Connection as Connection,
+        get_current_connection as get_current_connection,
+        pop_connection as pop_connection,
+        push_connection as push_connection,
+        use_connection as use_connection,
+    )
+    from workhorse.compat.failed_queue import (
+        FailedQueue as FailedQueue,
+        get_failed_queue as get_failed_queue,
+        move_to_failed_queue as move_to_failed_queue,
+    )
     from workhorse.api.commands import (
         cancel_job,
         requeue_job,
@@ -50,6 +62,8 @@ if TYPE_CHECKING:
 
 VERSION = __version__
 
+__path__.append(f"{__path__[0]}/compat/paths")  # `workhorse.job`, where RQ has `rq.job`
+
 _HOMES = {
     "api.commands": (
         "cancel_job",
@@ -87,7 +101,24 @@ _HOMES = {
     "store.faults": ("EnqueueRefusedError", "EnqueueUnknownError"),
     "wire.payload": ("JSONSerializer", "PickleSerializer"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+_OLD_WORDS = {
+    "api.connection_stack": (
+        "Connection",
+        "get_current_connection",
+        "pop_connection",
+        "push_connection",
+        "use_connection",
+    ),
+    "compat.failed_queue": ("FailedQueue", "get_failed_queue", "move_to_failed_queue"),
+}
+"""What RQ dropped before 3.0: there for those who ask, and not among the public names."""
+
+_HOME_OF = {
+    name: module
+    for homes in (_HOMES, _OLD_WORDS)
+    for module, names in homes.items()
+    for name in names
+}
 
 __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "Queue",

@@ -4,35 +4,39 @@ Each test is named by its document and what that shows. Where an example waits f
 runs elsewhere, a ``SimpleWorker`` runs here; where it says ``from rq.job import Job`` or
 ``from rq.decorators import job``, the name comes from ``workhorse`` itself.
 
+What RQ itself has dropped since works with a warning, which each test names.
+
 Not run here, so that nothing is forgotten:
 
-- Come later: ``depends_on=`` (004, chains), ``Worker(exception_handlers=[...])`` and
-  ``--exception-handler`` (004), a config module with ``-c`` and its ``SENTINEL``, ``QUEUES``,
-  ``REDIS_*`` and ``NAME`` (004), the import paths ``rq.job``, ``rq.decorators``, ``rq.worker``
-  and ``rq.serializers`` (001, 004), ``Job.save()`` (004), ``--maintenance-interval`` (003: it
-  tunes a clean-up of RQ's that has nothing to clean here).
-- Gone from RQ before 3.0, so not to come: ``with Connection(...)``, ``push_connection`` and
-  ``pop_connection`` (004; a connection that isn't given is the process's default one),
-  ``get_failed_queue()``, ``FailedQueue.quarantine`` and ``.requeue`` (004; ``job.requeue()``),
-  ``rq.handlers.move_to_failed_queue`` (004), ``job.status`` (004; ``get_status()``),
-  ``enqueue(timeout=...)`` (004; ``job_timeout=``, ``timeout=`` belongs to the function now),
-  ``ttl=-1`` for ever (004; leave it out), the death penalty class (004), ``SENTRY_DSN`` (004),
-  ``Queue(failed_ttl=...)`` (001; never was), lists of failed and retried jobs (001).
-- Shown of RQ's inside, which is another here: ``Queue.push_job_id`` and ``lpop`` (000),
-  ``dequeue_any``, ``fork_work_horse`` and the rest of RQ's worker (002), the clean-up of the
-  intermediate queue (003: there is none; a claim is a lease). That jobs don't get lost where
-  000 and 003 lost them is shown by tests/fault.
-- Commands: ``rq worker``, ``rq info`` and ``rq requeue`` (001, 002, 004) are ``workhorse``'s,
-  in tests/e2e; ``rq-dashboard`` and ``rq-scheduler`` (001, 004) are other packages.
+- Needs a web page or another package: ``rq-dashboard``, in Flask too (001, 004), ``rq-scheduler``,
+  ``FakeStrictRedis`` (004; the tests' queue is of a real server), supervisor's
+  file and the monitoring scripts of the shell (001), ``raven`` behind ``SENTRY_DSN`` (004).
+- RQ 3.0's meaning holds: ``enqueue(timeout=...)`` (004) goes to the function, the job's is
+  ``job_timeout=``; ``ttl=-1`` for ever (004) is refused: leave it out; names of workers are no
+  longer ``host.pid`` (004); a worker's ``-n`` is a number here, its name is ``--name``.
+- Never was, or is another here: ``Queue(failed_ttl=...)``, ``rq worker --connection``, lists of
+  failed and of retried jobs (001), a death penalty class of one's own (004: supervisors end jobs),
+  ``--maintenance-interval`` (003: it tunes a clean-up that has nothing to clean here).
+- Shown of RQ's inside: ``push_job_id`` and ``lpop`` (000), ``dequeue_any``, ``fork_work_horse``,
+  ``perform_job`` and the rest of RQ's worker (002), the clean-up of the intermediate queue (003:
+  there is none; a claim is a lease). That jobs don't get lost where 000 and 003 lost them is shown
+  by tests/fault.
+- Commands: ``rq worker``, with ``-c settings``, ``rq info`` and ``rq requeue`` (001, 002, 004) are
+  ``workhorse``'s, in tests/e2e.
 """
 
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
+import unittest
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from typing import Any
 
 import pytest
 import redis
@@ -42,6 +46,7 @@ from tests.support import seeds
 from tests.support.seeds import TEXT
 from tests.support.servers import RunningServer
 from workhorse import (
+    Connection,
     Job,
     NoSuchJobError,
     Queue,
@@ -49,7 +54,11 @@ from workhorse import (
     SimpleWorker,
     Worker,
     get_current_job,
+    get_failed_queue,
     job,
+    move_to_failed_queue,
+    pop_connection,
+    push_connection,
 )
 
 
@@ -79,6 +88,11 @@ def page() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
         thread.join()
+
+
+def given_no_more() -> AbstractContextManager[Any]:
+    """Expect the warning of a word for a connection that is not given."""
+    return pytest.warns(DeprecationWarning, match="give connection=")
 
 
 def work(queue: Queue) -> None:
@@ -299,17 +313,33 @@ def test_seed_004_a_queue_that_is_not_async_runs_its_jobs_at_once(connection: Re
     assert queued.return_value() == 21
 
 
-def test_seed_004_a_worker_script_needs_no_connection(
+def test_seed_004_a_queue_that_is_not_async_by_its_first_word(connection: Redis) -> None:
+    old: dict[str, Any] = {"async": False}
+    with pytest.warns(DeprecationWarning, match="use is_async="):
+        q = Queue("low", connection=connection, **old)
+    assert q.enqueue(seeds.fib, 8).return_value() == 21
+
+
+def test_seed_004_a_worker_script_preloads_in_a_connection(connection: Redis) -> None:
+    """Its ``Connection()`` has none: it is the process's default, see the next test."""
+    queued = Queue(connection=connection).enqueue(seeds.add, 1, 2)
+    qs = ["default"]
+    with given_no_more(), Connection(connection):
+        w = Worker(qs)
+    w.work(burst=True)
+    assert queued.return_value() == 3
+
+
+def test_seed_004_a_connection_of_no_server_is_the_default_one(
     valkey_server: RunningServer, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its ``with Connection():`` is gone; the process's default connection does it."""
     monkeypatch.setenv("RQ_REDIS_URL", valkey_server.url)
-    monkeypatch.setattr("workhorse.api.connection._stores", {})
     queued = Queue(connection=client).enqueue(seeds.add, 1, 2)
-    qs = ["default"]
-    w = Worker(qs)
+    with given_no_more(), Connection():
+        q = Queue()
+        w = SimpleWorker(["default"])
+    assert q.job_ids == [queued.id]
     w.work(burst=True)
-    w.connection.close()
     assert queued.return_value() == 3
 
 
@@ -386,6 +416,8 @@ def test_seed_004_a_job_is_fetched_and_tells_of_itself(connection: Redis) -> Non
     work(q)
     fetched = Job.fetch("my_job_id", connection=connection)
     assert fetched.get_status() == "finished"
+    with pytest.warns(DeprecationWarning, match="get_status"):
+        assert fetched.status == "finished"
     assert fetched.func_name == "tests.support.seeds.add"
     assert (fetched.args, fetched.kwargs) == ((1,), {"y": 2})
     moments = [fetched.created_at, fetched.enqueued_at, fetched.started_at, fetched.ended_at]
@@ -409,8 +441,27 @@ def test_seed_004_a_failed_job_tells_how(connection: Redis) -> None:
     )
 
 
-def test_seed_004_a_failed_job_is_requeued(connection: Redis) -> None:
-    """By the job itself: the queue of failed jobs, which did it, is gone from RQ."""
+def test_seed_004_the_failed_queue_quarantines_and_requeues(connection: Redis) -> None:
+    con = connection
+    with given_no_more():
+        push_connection(con)
+    job = Job.create(func=seeds.div_by_zero, args=(1, 2, 3))
+    job.origin = "fake"
+    with pytest.warns(DeprecationWarning, match="failed_job_registry"):
+        fq = get_failed_queue()
+    fq.quarantine(job, Exception("Some fake error"))
+    assert fq.count == 1
+    assert job.is_failed
+    with pytest.warns(DeprecationWarning, match="exc_string"):
+        assert "Some fake error" in str(job.exc_info)
+    fq.requeue(job.id)
+    assert fq.count == 0
+    assert Queue("fake").count == 1
+    with given_no_more():
+        assert pop_connection() is con
+
+
+def test_seed_004_a_failed_job_is_requeued_by_itself(connection: Redis) -> None:
     queue = Queue("fake", connection=connection)
     queued = queue.enqueue(seeds.div_by_zero, 1)
     work(queue)
@@ -460,6 +511,104 @@ def test_seed_004_queues_have_connections_of_their_own(
         q1.enqueue(seeds.add, 1, 2)
         assert (client.llen("rq:queue:foo"), conn2.llen("rq:queue:foo")) == (1, 0)
         assert q2.count == 0
+
+
+def test_seed_004_a_queue_takes_the_connection_around_it(connection: Redis) -> None:
+    with given_no_more(), Connection(connection):
+        q = Queue()
+    assert q.connection is connection
+
+
+def test_seed_004_connections_are_nested(
+    client: redis.Redis, valkey_server: RunningServer, redis62: RunningServer
+) -> None:
+    with valkey_server.client() as local, redis62.client() as remote:
+        with given_no_more(), Connection(local):
+            q1 = Queue("foo")
+            with Connection(remote):
+                q2 = Queue("bar")
+            q3 = Queue("qux")
+        assert q1.connection != q2.connection
+        assert q2.connection != q3.connection
+        assert q1.connection == q3.connection
+        q3.enqueue(seeds.add, 1, 2)
+        assert client.llen("rq:queue:qux") == 1
+
+
+def test_seed_004_a_test_case_pushes_and_pops_a_connection(connection: Redis) -> None:
+    seen: list[Queue] = []
+
+    class MyTest(unittest.TestCase):
+        def setUp(self) -> None:
+            push_connection(connection)
+
+        def tearDown(self) -> None:
+            pop_connection()
+
+        def test_foo(self) -> None:
+            """Any queues created here use local Redis."""
+            seen.append(Queue())
+
+    with given_no_more():
+        assert (
+            unittest.defaultTestLoader.loadTestsFromTestCase(MyTest)
+            .run(unittest.TestResult())
+            .wasSuccessful()
+        )
+    assert seen[0].connection is connection
+
+
+def test_seed_004_a_decorated_function_is_queued_by_the_connection_around_the_call(
+    connection: Redis,
+) -> None:
+    add = job("low")(seeds.add)
+    with given_no_more(), Connection(connection):
+        queued = add.delay(3, 4)
+        work(Queue("low"))
+    assert queued.return_value() == 7
+
+
+def test_seed_004_a_chain_waits_for_its_first_job(connection: Redis) -> None:
+    q = Queue("low", connection=connection)
+    report_job = q.enqueue(seeds.note, "generate_report")
+    sent = q.enqueue_call(func=seeds.note, args=("send_report",), depends_on=report_job)
+    assert sent.is_deferred
+    seeds.NOTES.clear()
+    work(q)
+    assert seeds.NOTES == ["generate_report", "send_report"]
+
+
+def test_seed_004_the_handler_that_moves_to_the_failed_queue_lets_others_go_on() -> None:
+    with pytest.warns(DeprecationWarning, match="leave it out"):
+        assert move_to_failed_queue(Job.create(seeds.add), ValueError, ValueError(), None)
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("job", ["Job"]),
+        ("decorators", ["job"]),
+        ("worker", ["Worker", "SimpleWorker"]),
+        ("queue", ["Queue"]),
+        ("handlers", ["move_to_failed_queue"]),
+        ("exceptions", ["NoSuchJobError"]),
+        ("serializers", ["JSONSerializer"]),
+        ("connections", ["Connection", "push_connection", "pop_connection"]),
+    ],
+)
+def test_seeds_import_by_the_paths_of_rqs_modules(module: str, names: list[str]) -> None:
+    """In a process of its own: ``workhorse.job`` is a module from then on, and a decorator."""
+    program = (
+        f"from workhorse.{module} import {', '.join(names)}\n"
+        "import workhorse\n"
+        f"assert all(callable(found) for found in ({', '.join(names)},))\n"
+        f"assert set({names}) <= set(dir(__import__('workhorse.{module}').{module})) or "
+        f"'{module}' == 'worker'\n"
+        "@workhorse.job('low')\n"
+        "def add(x, y): return x + y\n"
+        "assert add(3, 4) == 7 and callable(add.delay)\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
 
 
 def test_seed_004_tests_run_a_simple_worker(connection: Redis) -> None:

@@ -177,7 +177,8 @@ def shown(function: Callable[..., Any]) -> list[str]:
     return [
         marks.get(parameter.kind, "{}").format(parameter.name)
         for parameter in inspect.signature(function).parameters.values()
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY and parameter.name != "not_yet"
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        and parameter.name not in {"not_yet", "old"}
     ]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from workhorse.api.connection_stack import chosen
 from workhorse.core.errors import ConnectionChoiceError
 from workhorse.core.settings import KEY_PREFIX
 from workhorse.store.connections import choose_url, connect, redacted
@@ -39,8 +40,18 @@ class Link:
 
 
 def link_to(connection: Client | str | None) -> Link:
-    """Return the link to *connection*; for None, nothing is chosen before it is needed."""
+    """Return the link to *connection*; for None, nothing is chosen before it is needed.
+
+    Unless somebody chose one that holds here, by RQ's old words: see ``connection_stack``.
+    """
+    connection = _or_chosen(connection)
     return Link(None if connection is None else store_of(connection))
+
+
+def _or_chosen(connection: Client | str | None) -> Client | str | None:
+    if connection is not None or (here := chosen()) is None:
+        return connection
+    return here.connection
 
 
 def store_of(connection: Client | str | None) -> Store:
@@ -49,6 +60,7 @@ def store_of(connection: Client | str | None) -> Store:
     Raises ConnectionChoiceError for a client that turns replies into text or is awaited, and
     for what is no client at all.
     """
+    connection = _or_chosen(connection)
     if connection is None:
         return default_store()
     if isinstance(connection, str):

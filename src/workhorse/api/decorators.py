@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
+from workhorse.api.connection_stack import chosen
 from workhorse.api.job import Job
 from workhorse.api.options import EnqueueData
 from workhorse.api.queue import Queue
@@ -72,7 +73,9 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
-        self._queue = _queue(queue, queue_class or Queue, connection)
+        self._make = functools.partial(queue_class or Queue, connection=connection)
+        self._queue = _queue(queue, self._make)
+        self._is_bound = connection is not None or self._queue is queue
         self._at_front = at_front
         self._options: dict[str, Any] = {
             "timeout": timeout,
@@ -109,16 +112,22 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
                 kwargs=kwargs,
                 **self._options,
             )
-            return self._queue.enqueue_many([data])[0]
+            return self._queue_of_call().enqueue_many([data])[0]
 
         decorated = cast("Any", function)
         decorated.delay = decorated.enqueue = delay
         return cast("JobFunction[P, R_co]", function)
 
+    def _queue_of_call(self) -> Queue:
+        """Return the queue; by RQ's old words its connection is the one around the call."""
+        if self._is_bound or chosen() is None:
+            return self._queue
+        return self._make(self._queue.name)
 
-def _queue(queue: object, queue_class: type[Queue], connection: Client | str | None) -> Queue:
+
+def _queue(queue: object, make: Callable[[str], Queue]) -> Queue:
     if isinstance(queue, str):
-        return queue_class(queue, connection)
+        return make(queue)
     if isinstance(queue, Queue):
         return queue
     raise InvalidOptionError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -15,6 +14,7 @@ from workhorse.api.connection import (
     link_to,
     store_of,
 )
+from workhorse.api.old_words import OldJobWords
 from workhorse.api.options import EnqueueData, check_state, new_record, refuse_unsupported
 from workhorse.api.results import Result, result_of
 from workhorse.api.snapshot import JobSnapshot
@@ -41,7 +41,7 @@ JobStatus = State
 """RQ's name for a job's state."""
 
 
-class Job(JobSnapshot):
+class Job(JobSnapshot, OldJobWords):
     """One call of a function, now or later. Attributes are as of the last fetch or refresh.
 
     Made by ``Queue.enqueue``, ``Job.create`` and ``Job.fetch``. Attributes never talk to the
@@ -296,20 +296,6 @@ class Job(JobSnapshot):
         if result is None or result.type is not ResultType.SUCCESSFUL:
             return None
         return result.return_value
-
-    @property
-    def result(self) -> Any:
-        """RQ's old name of ``return_value()``."""
-        warnings.warn("job.result: use job.return_value()", DeprecationWarning, stacklevel=2)
-        return self.return_value()
-
-    @property
-    def exc_info(self) -> str | None:
-        """RQ's old name of the newest run's ``exc_string``."""
-        hint = "job.exc_info: use job.latest_result().exc_string"
-        warnings.warn(hint, DeprecationWarning, stacklevel=2)
-        result = self.latest_result()
-        return None if result is None else result.exc_string
 
     def _runs(self, limit: int) -> list[Result]:
         records = self._store.run(results.runs(self._keys, self.id, limit=limit))

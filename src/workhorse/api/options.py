@@ -120,9 +120,9 @@ def new_record(
         description=_description(data.description, call),
         created_at=datetime.now(UTC),
         timeout=default_timeout if timeout is None else timeout,
-        result_ttl=_seconds("result_ttl", data.result_ttl),
-        failure_ttl=_seconds("failure_ttl", data.failure_ttl),
-        ttl=_ttl(data.ttl),
+        result_ttl=check_seconds("result_ttl", data.result_ttl),
+        failure_ttl=check_seconds("failure_ttl", data.failure_ttl),
+        ttl=check_ttl(data.ttl),
         meta=_meta(data.meta, serializer),
         enqueue_at_front=bool(data.at_front),
         result_in="" if results_in_stream else IN_HASH,
@@ -175,7 +175,7 @@ def _description(given: object, call: Call) -> str:
 
 def check_timeout(name: str, timeout: object) -> int | None:
     """Return the time limit meant by *timeout*: seconds, -1 for none, None where not given."""
-    seconds = _seconds(name, timeout)
+    seconds = check_seconds(name, timeout)
     if seconds is not None and (seconds == 0 or seconds < -1):
         raise InvalidOptionError(
             f"{name} is {timeout!r}: give seconds of 1 or more, or -1 for no limit"
@@ -203,8 +203,9 @@ def check_bytes(name: str, size: object) -> int:
     raise InvalidOptionError(f"{name} is {size!r}: give a number of bytes, 1 or more")
 
 
-def _ttl(ttl: object) -> int | None:
-    seconds = _seconds("ttl", ttl)
+def check_ttl(ttl: object) -> int | None:
+    """Return the seconds for which a job may wait; None for ever."""
+    seconds = check_seconds("ttl", ttl)
     if seconds is not None and seconds <= 0:
         raise InvalidOptionError(
             f"ttl is {ttl!r}: give seconds of 1 or more, or None to wait for ever"
@@ -212,7 +213,8 @@ def _ttl(ttl: object) -> int | None:
     return seconds
 
 
-def _seconds(name: str, span: object) -> int | None:
+def check_seconds(name: str, span: object) -> int | None:
+    """Return *span* in seconds, as the option *name* was given; None where it was not."""
     try:
         seconds = parse_seconds(cast("int | str | None", span))
     except TimeoutFormatError as error:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from workhorse.api.connection import client_of, default_keys, link_to, store_of
 from workhorse.api.follow_ups import check_moment, check_span
 from workhorse.api.job import Job
+from workhorse.api.old_words import is_async_of
 from workhorse.api.options import (
     NOT_YET,
     EnqueueData,
@@ -95,9 +96,10 @@ class Queue(QueueContent):
         results_in_stream: bool = False,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        **old: Any,
     ) -> None:
         self.name = check_queue_name(name)
-        self.is_async = is_async
+        self.is_async = is_async_of(is_async, old)
         self.serializer = choose_serializer(serializer)
         self._link = link_to(connection)
         self._keys = default_keys()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
+from workhorse.api.options import check_seconds, check_timeout, check_ttl
+from workhorse.core.ids import check_queue_name
 from workhorse.core.verdicts import OnLost
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, Serializer, decode_call, describe
@@ -14,7 +17,10 @@ from workhorse.worker.runner import find_function
 
 
 class JobSnapshot:
-    """The attributes of a ``Job``, as of the last fetch or refresh. Times are aware, in UTC."""
+    """The attributes of a ``Job``, as of the last fetch or refresh. Times are aware, in UTC.
+
+    Those that can be set are stored when the job is saved, or enqueued.
+    """
 
     serializer: Serializer
     _record: JobRecord
@@ -25,6 +31,9 @@ class JobSnapshot:
     def record(self) -> JobRecord:
         """All fields of the job as of the last fetch."""
         return self._record
+
+    def _change(self, **fields: Any) -> None:
+        self._record = replace(self.record, **fields)
 
     @property
     def id(self) -> str:
@@ -84,30 +93,54 @@ class JobSnapshot:
         """What the job does, for people: by default its call."""
         return self._record.description
 
+    @description.setter
+    def description(self, description: str | None) -> None:
+        self._change(description=description)
+
     @property
     def origin(self) -> str:
         """The name of its queue."""
         return self._record.origin
+
+    @origin.setter
+    def origin(self, origin: str) -> None:
+        self._change(origin=check_queue_name(origin))
 
     @property
     def timeout(self) -> int | None:
         """Seconds it may run; -1 without limit."""
         return self._record.timeout
 
+    @timeout.setter
+    def timeout(self, timeout: int | str | None) -> None:
+        self._change(timeout=check_timeout("timeout", timeout))
+
     @property
     def result_ttl(self) -> int | None:
         """Seconds it is kept after a success; None for its worker's default."""
         return self._record.result_ttl
+
+    @result_ttl.setter
+    def result_ttl(self, result_ttl: int | str | None) -> None:
+        self._change(result_ttl=check_seconds("result_ttl", result_ttl))
 
     @property
     def failure_ttl(self) -> int | None:
         """Seconds it is kept after a failure; None for a year."""
         return self._record.failure_ttl
 
+    @failure_ttl.setter
+    def failure_ttl(self, failure_ttl: int | str | None) -> None:
+        self._change(failure_ttl=check_seconds("failure_ttl", failure_ttl))
+
     @property
     def ttl(self) -> int | None:
         """Seconds it may wait in its queue; None for ever."""
         return self.record.ttl
+
+    @ttl.setter
+    def ttl(self, ttl: int | str | None) -> None:
+        self._change(ttl=check_ttl(ttl))
 
     @property
     def created_at(self) -> datetime | None:

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from workhorse.api.queue import Queue
+from workhorse.cli.config_file import config_option, read_settings, server_of
 from workhorse.cli.options import (
-    choose,
     max_starts_option,
     on_lost_option,
     serializer_option,
@@ -27,6 +27,7 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
 @click.argument("function")
 @click.argument("arguments", nargs=-1)
 @url_option
+@config_option
 @click.option("--queue", "-q", default="default", show_default=True, help="The queue's name.")
 @click.option("--timeout", help="How long the job may run: seconds, or as 5m; -1 for no limit.")
 @click.option("--result-ttl", help="How long its result is kept: seconds, or as 1h; -1 for ever.")
@@ -92,7 +93,8 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
     name%=literal are keyword arguments; a value "@file" is read from that file.
     """
     args, kwargs = read_arguments(arguments)
-    queue = Queue(given["queue"], choose(given["url"]).url, serializer=given["serializer"])
+    server = server_of(given["url"], read_settings(given["config"]))
+    queue = Queue(given["queue"], server.connection, serializer=given["serializer"])
     job = queue.enqueue_call(
         function,
         args,

@@ -9,11 +9,11 @@ from typing import Any, Final
 import click
 
 from workhorse.api.connection import default_keys
-from workhorse.cli.options import choose, url_option
+from workhorse.cli.config_file import client_of, config_option, read_settings, server_of
+from workhorse.cli.options import url_option
 from workhorse.core.ids import check_queue_name
 from workhorse.store import views
 from workhorse.store.calls import Call
-from workhorse.store.connections import connect, redacted
 from workhorse.store.drivers import Store
 from workhorse.store.views import WorkerRecord
 from workhorse.worker.logs import harmless
@@ -48,6 +48,7 @@ class Shown:
 @click.command()
 @click.argument("queues", nargs=-1)
 @url_option
+@config_option
 @click.option(
     "--interval",
     "-i",
@@ -61,13 +62,13 @@ class Shown:
 @click.option("--by-queue", "-R", is_flag=True, help="Show each queue's workers.")  # fmt: skip
 def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
     """Show QUEUES (all without any) and the workers that listen to them."""
-    choice = choose(url)
-    store = Store(connect(choice.url))
+    server = server_of(url, read_settings(given["config"]))
+    store = Store(client_of(server))
     names = [check_queue_name(name) for name in queues]
     while True:
         lines = _lines(_look(store, names), given)
         if not given["raw"]:
-            lines += ["", f"{redacted(choice.url)} ({choice.source})",
+            lines += ["", f"{server.shown} ({server.source})",
                       f"Updated: {time.strftime('%Y-%m-%d %H:%M:%S')}"]  # fmt: skip
         if given["interval"]:
             click.clear()

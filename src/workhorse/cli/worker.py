@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import logging.config
 import os
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import click
 
 from workhorse.api.connection import default_keys
+from workhorse.cli.config_file import Settings, config_option, read_settings, server_of
 from workhorse.cli.options import (
-    choose,
     max_starts_option,
     on_lost_option,
     path_option,
@@ -21,17 +22,16 @@ from workhorse.cli.options import (
 from workhorse.core import settings
 from workhorse.core.errors import InvalidNameError
 from workhorse.core.ids import check_queue_name
-from workhorse.store.connections import redacted
 from workhorse.wire.payload import choose_serializer
 from workhorse.worker import logs
 from workhorse.worker.options import WorkerOptions
-from workhorse.worker.runner import ServerAt
 from workhorse.worker.supervisor import Supervisor
 
 
 @click.command()
 @click.argument("queues", nargs=-1)
 @url_option
+@config_option
 @click.option(
     "--num-workers",
     "-n",
@@ -147,19 +147,17 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
     """
     if given["verbose"] and given["quiet"]:
         raise click.UsageError("--verbose and --quiet exclude each other")
-    try:
-        names = tuple(check_queue_name(name) for name in queues or (settings.QUEUE,))
-    except InvalidNameError as error:
-        raise click.UsageError(str(error)) from error
-    choice = choose(given["url"])
-    level = logging.DEBUG if given["verbose"] else logging.INFO
-    level = logging.WARNING if given["quiet"] else level
-    logs.set_up(given["log_format"], level=level, datefmt=given["date_format"])
-    logs.say("connect", f"using {redacted(choice.url)} ({choice.source})", source=choice.source)
+    paths = tuple(str(Path(path).resolve()) for path in given["paths"])
+    told = read_settings(given["config"], paths)
+    names = _names(queues or told.queues or (settings.QUEUE,))
+    server = server_of(given["url"], told)
+    _set_up_log(given, told)
+    logs.say("connect", f"using {server.shown} ({server.source})", source=server.source)
     if given["pid_file"]:
         given["pid_file"].write_text(f"{os.getpid()}\n")
+    name = given["name"] or told.name
     options = WorkerOptions(
-        connect=ServerAt(choice.url),
+        connect=server.connect,
         queues=names,
         keys=default_keys(),
         serializer=choose_serializer(given["serializer"]),
@@ -176,12 +174,36 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         shutdown_grace=given["grace"],
         on_lost=given["on_lost"],
         max_starts=given["max_starts"],
-        paths=tuple(str(Path(path).resolve()) for path in given["paths"]),
+        paths=paths,
         describe_jobs=not given["disable_job_desc_logging"],
-        **({"name": given["name"]} if given["name"] else {}),
+        **({"name": name} if name else {}),
     )
     try:
         return Supervisor(options, given["num_workers"]).run()
     finally:
         if given["pid_file"]:
             given["pid_file"].unlink(missing_ok=True)
+
+
+def _names(queues: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(check_queue_name(name) for name in queues)
+    except InvalidNameError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _set_up_log(given: dict[str, Any], told: Settings) -> None:
+    """Set up the log as the options or the settings say, and tell what of these is not read."""
+    level = logging.DEBUG if given["verbose"] else logging.INFO
+    level = logging.WARNING if given["quiet"] else level
+    if told.logging:
+        logging.config.dictConfig(told.logging)
+    else:
+        logs.set_up(given["log_format"], level=level, datefmt=given["date_format"])
+    for name in told.forgotten:
+        logs.say(
+            "connect",
+            f"{name} in {told.source} is no longer read: call sentry_sdk.init() in code that your "
+            "jobs import",
+            level=logging.WARNING,
+        )

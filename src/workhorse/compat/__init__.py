@@ -1,0 +1,1 @@
+"""What RQ had and Workhorse does otherwise: old words, and modules where RQ's are."""

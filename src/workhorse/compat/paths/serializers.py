@@ -1,0 +1,11 @@
+"""Names of ``rq.serializers``."""
+
+from workhorse.compat.mirror import mirror
+
+__getattr__, __dir__ = mirror(
+    __name__,
+    "DefaultSerializer",
+    "JSONSerializer",
+    "PickleSerializer",
+    "resolve_serializer",
+)
