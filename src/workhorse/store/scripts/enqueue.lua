@@ -2,10 +2,17 @@
 --! keys: job, groups, group
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
+<<<<<<< HEAD
 --! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _defer
 --! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
 --!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
 --!   where those it is to wait for wait for it
+=======
+--! include: _clock, _push, _end_execution, _set_aside, _make_room, _waiting, _limit, _move_on, _children
+--! include: _telling, _defer
+--! returns: the server's time as text; then for each job '' once it is queued, '=' and its state where it waits first,
+--!   the state of another job that has its id, or 'cycle' where those it is to wait for wait for it
+>>>>>>> f2489f2 (wip)
 local stamp = text(now)
 local replies = {stamp}
 
@@ -16,6 +23,8 @@ local function enter(item, asks)
   local refused = make_room(item, 'enqueue', asks.unique)
   if refused == 'again' then return '=' .. (redis.call('HGET', job, 'status') or after('enqueue', nil)) end
   if refused then return refused end
+  redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
+  redis.call('ZCARD', deferred_key(item.queue))
   redis.call('HSET', job, unpack(item.fields))
   if asks.due_in then
     redis.call('HSET', job, 'scheduled_for', score(now + asks.due_in))
@@ -32,7 +41,7 @@ end
 local function enqueue(item)
   if item.asks ~= '' then return enter(item, cjson.decode(item.asks)) end
   local refused = make_room(item, 'enqueue')
-  if refused then return refused end
+  if refused then return refused == 'again' and '' or refused end
   push(item.queue, item.job_id, item.at_front == '1')  -- first: where the queue is no list, nothing is stored
   redis.call('HSET', job_key(item.job_id), 'status', after('enqueue', nil), 'enqueued_at', stamp, unpack(item.fields))
   return ''
@@ -45,4 +54,4 @@ for item in items() do
   end
   replies[#replies + 1] = reply
 end
-return replies
+return with_broken(replies)
