@@ -362,9 +362,7 @@ def cancel(
         "waiting_in": waiting_in,
         "children": children,
     }
-    return script(
-        "cancel", keys, args, parse=lambda reply: _state(without_broken(keys, reply)[0])
-    )
+    return script("cancel", keys, args, parse=lambda reply: _state(without_broken(keys, reply)[0]))
 
 
 def requeue(

@@ -2,19 +2,18 @@
 --! keys: job, groups, group
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
-<<<<<<< HEAD
---! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _defer
---! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
---!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
---!   where those it is to wait for wait for it
-=======
 --! include: _clock, _push, _end_execution, _set_aside, _make_room, _waiting, _limit, _move_on, _children
 --! include: _telling, _defer
---! returns: the server's time as text; then for each job '' once it is queued, '=' and its state where it waits first,
---!   the state of another job that has its id, or 'cycle' where those it is to wait for wait for it
->>>>>>> f2489f2 (wip)
+--! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
+--!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
+--!   where those it is to wait for wait for it; then a row for each that was set aside (queue, id, the reason)
 local stamp = text(now)
 local replies = {stamp}
+
+-- A ttl is for waiting: it goes when the job is claimed, or canceled.
+local function set_ttl(item)
+  if tonumber(item.ttl) > 0 then redis.call('EXPIRE', job_key(item.job_id), item.ttl) end
+end
 
 -- Store a job that has more to it than a queue; its state, or 'cycle'.
 local function enter(item, asks)
@@ -26,6 +25,7 @@ local function enter(item, asks)
   redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
   redis.call('ZCARD', deferred_key(item.queue))
   redis.call('HSET', job, unpack(item.fields))
+  set_ttl(item)
   if asks.due_in then
     redis.call('HSET', job, 'scheduled_for', score(now + asks.due_in))
   end
@@ -41,17 +41,14 @@ end
 local function enqueue(item)
   if item.asks ~= '' then return enter(item, cjson.decode(item.asks)) end
   local refused = make_room(item, 'enqueue')
-  if refused then return refused == 'again' and '' or refused end
+  if refused then return refused end
   push(item.queue, item.job_id, item.at_front == '1')  -- first: where the queue is no list, nothing is stored
   redis.call('HSET', job_key(item.job_id), 'status', after('enqueue', nil), 'enqueued_at', stamp, unpack(item.fields))
+  set_ttl(item)
   return ''
 end
 
 for item in items() do
-  local reply = enqueue(item)
-  if tonumber(item.ttl) > 0 and (reply == '' or string.sub(reply, 1, 1) == '=') then
-    redis.call('EXPIRE', job_key(item.job_id), item.ttl)
-  end
-  replies[#replies + 1] = reply
+  replies[#replies + 1] = enqueue(item)
 end
 return with_broken(replies)
