@@ -12,8 +12,7 @@ from workhorse.core.dependencies import Parents
 from workhorse.core.errors import IllegalTransitionError
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
 from workhorse.core.verdicts import Policy, Verdict
-from workhorse.store import jobs, reconcile, schedule
-from workhorse.store.calls import script
+from workhorse.store import dependents, jobs, reconcile, schedule
 from workhorse.store.jobs import Execution
 from workhorse.wire.claimed import Claimed
 
@@ -79,7 +78,7 @@ def promote(life: Life, _job: Claimed, to: State | None) -> object:
     go_on_as(life, to)
     life.client.sadd("rq:job:p:dependents", "j")
     life.client.hset("rq:promoting", "p", "0:finished")
-    return life.store.run(script("promote", life.keys, {}, parse=int))
+    return life.store.run(dependents.promote(life.keys))
 
 
 def admit(life: Life, _job: Claimed, _to: State | None) -> object:

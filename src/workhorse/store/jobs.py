@@ -113,7 +113,9 @@ def enqueue(
         )
         for record in records
     ]
-    return script("enqueue", keys, {}, items, parse=_enqueued)
+    return script(
+        "enqueue", keys, {}, items, parse=lambda reply: _enqueued(without_broken(keys, reply))
+    )
 
 
 def _asks(record: JobRecord) -> str:
@@ -360,7 +362,7 @@ def cancel(
         "waiting_in": waiting_in,
         "children": children,
     }
-    return script("cancel", keys, args, parse=_state)
+    return script("cancel", keys, args, parse=lambda reply: _state(without_broken(keys, reply)[0]))
 
 
 def requeue(
@@ -383,7 +385,13 @@ def stop(keys: Keys, job_id: str, *, token: str = "", grace: float = 0) -> Call[
 def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
     """Remove jobs, running ones too; return the states they were in."""
     items = [JobId(job_id) for job_id in job_ids]
-    return script("delete", keys, {}, items, parse=lambda reply: [_state(word) for word in reply])
+    return script(
+        "delete",
+        keys,
+        {},
+        items,
+        parse=lambda reply: [_state(word) for word in without_broken(keys, reply)],
+    )
 
 
 def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]:
@@ -399,7 +407,9 @@ def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]
     }
     taken, last = 0, MANY
     while last == MANY:
-        last = yield from script("empty", keys, args, parse=int)
+        last = yield from script(
+            "empty", keys, args, parse=lambda reply: int(without_broken(keys, reply)[0])
+        )
         taken += last
     return taken
 

@@ -142,6 +142,12 @@ class Keys:
     def job(self, job_id: str) -> str:
         return self._fill("job", job_id)
 
+    def dependents(self, job_id: str) -> str:
+        return self._fill("dependents", job_id)
+
+    def dependencies(self, job_id: str) -> str:
+        return self._fill("dependencies", job_id)
+
     def results(self, job_id: str) -> str:
         return self._fill("results", job_id)
 

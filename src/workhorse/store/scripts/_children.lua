@@ -1,8 +1,9 @@
 --! keys: job, dependents, dependencies, deferred, ready, canceled, promoting
 --! events: promote, cancel, requeue, enqueue
--- Jobs that wait for others. A child's set of parents holds those whose end it was not yet told: each is taken out
--- once, so that the work grows with the edges. What is too much for one call stands in `promoting`, where the script
--- `promote` goes on.
+-- Jobs that wait for others. A child's set `dependencies` holds the parents whose end it was not told yet; each is taken
+-- out once, so that the work grows with the edges. What is too much for one call stands in `promoting`, a place in each
+-- parent's set `dependents`, where the script `promote` goes on. A parent without a hash is 'gone' for those that are
+-- still in its set, and was done long ago for others.
 local edges = 200
 local tell_children
 
@@ -11,30 +12,60 @@ local function rule_of(on_parent_failure, allow_failure)
   return allow_failure == '1' and 'run' or 'wait'
 end
 
--- `state` is a parent's; 'gone' where it was deleted or has expired.
+local function has_failed(state)
+  return state == 'gone' or state ~= 'finished' and after('requeue', state, after('enqueue', nil)) ~= nil
+end
+
 local function is_met(state, rule)
-  if state == 'finished' then return true end
-  return rule == 'run' and (state == 'gone' or after('requeue', state, after('enqueue', nil)) ~= nil)
+  return state == 'finished' or rule == 'run' and has_failed(state)
 end
 
-local function is_hopeless(state, rule)
-  return rule == 'cancel' and (state == 'gone' or after('requeue', state, after('enqueue', nil)) ~= nil)
+local function state_of(parent, child)
+  local state = lenient('HGET', job_key(parent), 'status')
+  if state then return state end
+  return lenient('SISMEMBER', dependents_key(parent), child) == 1 and 'gone' or nil
 end
 
--- Whether nothing is left to wait for. One whose hash is gone counts as done, as in RQ: it may have finished long ago.
-local function has_none_left(child, rule)
+local function leave(child, parent)
+  lenient('SREM', dependents_key(parent), child)
+  lenient('SREM', dependencies_key(child), parent)
+end
+
+local function leave_parents(child)
+  for _, parent in ipairs(lenient('SMEMBERS', dependencies_key(child)) or {}) do leave(child, parent) end
+  redis.call('DEL', dependencies_key(child))
+end
+
+-- RQ registers a job with one parent after the other, and a set may be of another kind: then the list in the hash says
+-- what it waits for, but for the parent that is just being told of.
+local function waits_by_its_list(child, rule, told)
+  local fine, parents = pcall(cjson.decode, lenient('HGET', job_key(child), 'dependency_ids') or '[]')
+  for _, parent in ipairs(fine and type(parents) == 'table' and parents or {}) do
+    edges = edges - 1
+    local state = parent ~= told and type(parent) == 'string' and state_of(parent, child)
+    if state and not is_met(state, rule) then return true end
+  end
+  return false
+end
+
+local function has_none_left(child, rule, is_of_rq, told)
   while true do
-    local parent = redis.call('SRANDMEMBER', dependencies_key(child))
-    if not parent then return true end
-    local state = redis.call('HGET', job_key(parent), 'status')
+    local parent = lenient('SRANDMEMBER', dependencies_key(child))
+    if not parent then
+      local is_certain = parent == false and not is_of_rq
+      return is_certain or not waits_by_its_list(child, rule, told)
+    end
+    local state = state_of(parent, child)
     if state and not is_met(state, rule) then return false end
-    redis.call('SREM', dependencies_key(child), parent)
+    leave(child, parent)
+    edges = edges - 1
   end
 end
 
 local function cancel_child(child, queue, status)
-  redis.call('ZREM', deferred_key(queue), child)
-  redis.call('ZREM', ready_key(queue), child)
+  lenient('ZREM', deferred_key(queue), child)
+  lenient('ZREM', ready_key(queue), child)
+  leave_parents(child)
   redis.call('HSET', job_key(child), 'status', after('cancel', status))
   redis.call('PERSIST', job_key(child))
   redis.call('ZADD', canceled_key(queue), score(now), child)
@@ -44,49 +75,33 @@ local function cancel_child(child, queue, status)
 end
 
 local function promote(child, queue, status, at_front)
-  redis.call('ZREM', deferred_key(queue), child)
-  redis.call('ZREM', ready_key(queue), child)
+  lenient('ZREM', deferred_key(queue), child)
+  lenient('ZREM', ready_key(queue), child)
   redis.call('DEL', dependencies_key(child))
   move_on(child, queue, at_front, 'promote', status)
 end
 
+-- What is known of a child; nothing if it does not wait.
+local function known_child(child)
+  local known = lenient('HMGET', job_key(child), 'status', 'origin', 'on_parent_failure', 'allow_dependency_failures',
+    'enqueue_at_front', 'last_heartbeat') or {}
+  if not known[1] or not after('promote', known[1], after('enqueue', nil)) then return nil end
+  -- RQ's client writes the last field, empty, into each job.
+  return {status = known[1], queue = known[2] or '', rule = rule_of(known[3], known[4]), at_front = known[5] == '1',
+    is_of_rq = known[6]}
+end
+
 local function consider(parent, state, child)
-  edges = edges - 1
-  local known = redis.call('HMGET', job_key(child), 'status', 'origin', 'on_parent_failure', 'allow_dependency_failures',
-    'enqueue_at_front')
-  local status, queue, rule = known[1], known[2] or '', rule_of(known[3], known[4])
-  if not status or not after('promote', status, after('enqueue', nil)) then
-    redis.call('SREM', dependents_key(parent), child)  -- it does not wait any more
-  elseif is_met(state, rule) then
+  local known = known_child(child)
+  if not known then
     redis.call('SREM', dependents_key(parent), child)
-    redis.call('SREM', dependencies_key(child), parent)
-    if has_none_left(child, rule) then promote(child, queue, status, known[5] == '1') end
-  elseif is_hopeless(state, rule) then
+  elseif is_met(state, known.rule) then
+    leave(child, parent)
+    if has_none_left(child, known.rule, known.is_of_rq, parent) then
+      promote(child, known.queue, known.status, known.at_front)
+    end
+  elseif known.rule == 'cancel' and has_failed(state) then
     redis.call('SREM', dependents_key(parent), child)
-    cancel_child(child, queue, status)
-  end
-end
-
--- Look at a page of a parent's children; true once all of them were.
-local function walk(parent, state, cursor)
-  local page = redis.call('SSCAN', dependents_key(parent), cursor, 'COUNT', 50)
-  for _, child in ipairs(page[2]) do consider(parent, state, child) end
-  if page[1] ~= '0' then
-    redis.call('HSET', promoting_key(), parent, page[1] .. ':' .. state)
-    return false
-  end
-  redis.call('HDEL', promoting_key(), parent)
-  if state == 'gone' then redis.call('DEL', dependents_key(parent)) end
-  return true
-end
-
--- A parent has ended in this state.
-function tell_children(parent, state)
-  if (lenient('SCARD', dependents_key(parent)) or 0) == 0 then return end
-  local cursor, done = '0', false
-  redis.call('HSET', promoting_key(), parent, '0:' .. state)
-  while edges > 0 and not done do
-    done = walk(parent, state, cursor)
-    cursor = not done and string.match(redis.call('HGET', promoting_key(), parent), '^%d+')
+    cancel_child(child, known.queue, known.status)
   end
 end

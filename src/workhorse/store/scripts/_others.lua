@@ -4,11 +4,11 @@ local defined
 local function others()
   if defined then return defined end
 --! later
---! include: _waiting, _lenient, _limit, _move_on, _children, _defer
+--! include: _waiting, _lenient, _set_aside, _limit, _move_on, _children, _telling, _defer
 --! now
   defined = {
     leave_limit = leave_limit, move_on = move_on, tell_children = tell_children, defer = defer,
-    is_awaited_by = is_awaited_by,
+    is_awaited_by = is_awaited_by, with_broken = with_broken,
   }
   return defined
 end

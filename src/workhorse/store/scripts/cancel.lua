@@ -2,18 +2,19 @@
 --! keys: canceled
 --! events: cancel, release
 --! args: job_id, token, waiting_in, children
---! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children, _move, _withdraw
+--! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
+--! include: _move, _withdraw
 --! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it.
 --!   With `waiting_in` only a job that is queued in that queue counts; with `children` 'run' those that wait for it
---!   go on as if it had finished
+--!   go on as if it had finished. Then a row for each of them that was set aside (queue, id, the reason)
 local known = known_job(job_id)
 local before = answered_before(known, token)
 if before then
-  return before
+  return {before}
 end
 local elsewhere = waiting_in ~= '' and (known.status ~= after('release', 'started') or known.origin ~= waiting_in)
 if elsewhere then
-  return ''
+  return {''}
 end
 local to = known.status and after('cancel', known.status)
 if to then
@@ -26,6 +27,7 @@ if to then
   if known.waiters then
     tell_waiting(job_id, known.waiters)
   end
+  leave_parents(job_id)
   tell_children(job_id, children == 'run' and 'finished' or to)
 end
-return known.status or ''
+return with_broken({known.status or ''})

@@ -1,9 +1,11 @@
 --! Remove jobs and all that belongs to them. What runs them now may write nothing more.
---! keys: results, dependents, dependencies, ended, tombstone
+--! keys: results, dependencies, ended, tombstone
 --! events: delete
 --! each: job_id
---! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children, _move, _withdraw
---! returns: for each the state it was in, or '' if there is no such job
+--! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
+--! include: _move, _withdraw
+--! returns: for each the state it was in, or '' if there is no such job; then a row for each that waited for one
+--!   and was set aside (queue, id, the reason)
 local replies = {}
 for item in items() do
   local id = item.job_id
@@ -13,10 +15,8 @@ for item in items() do
     if known.waiters then
       tell_waiting(id, known.waiters)
     end
+    leave_parents(id)
     tell_children(id, 'gone')
-    for _, parent in ipairs(lenient('SMEMBERS', dependencies_key(id)) or {}) do
-      lenient('SREM', dependents_key(parent), id)
-    end
   end
   redis.call('DEL', job_key(id), results_key(id), dependencies_key(id), executions_key(id))
   if known.status then
@@ -24,4 +24,4 @@ for item in items() do
   end
   replies[#replies + 1] = known.status or ''
 end
-return replies
+return with_broken(replies)

@@ -1,10 +1,12 @@
 --! Take up to `limit` jobs off the front of a queue: delete them, or cancel those that are to be kept.
---! keys: queues, bell, results, dependents, dependencies, tombstone
+--! keys: queues, bell, results, dependencies, tombstone
 --! events: cancel, release
 --! args: queue, limit, keep, forget
---! include: _clock, _push, _end_execution, _waiting, _limit, _move_on, _children, _move, _withdraw
+--! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
+--! include: _move, _withdraw
 --! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run or
---!   are scheduled: forward and recover look at known queues
+--!   are scheduled: forward and recover look at known queues. Then a row for each that waited for one of them and was set
+--!   aside (queue, id, the reason)
 local taken = 0
 for _ = 1, tonumber(limit) do
   local id = redis.call('LPOP', queue_key(queue))
@@ -35,4 +37,4 @@ for _ = 1, tonumber(limit) do
     end
   end
 end
-return taken
+return with_broken({taken})

@@ -5,9 +5,14 @@
 --! include: _clock, _push, _make_room, _others
 --! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
 --!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
---!   where those it is to wait for wait for it
+--!   where those it is to wait for wait for it; then a row for each that was set aside (queue, id, the reason)
 local stamp = text(now)
 local replies = {stamp}
+
+-- A ttl is for waiting: it goes when the job is claimed, or canceled.
+local function set_ttl(item)
+  if tonumber(item.ttl) > 0 then redis.call('EXPIRE', job_key(item.job_id), item.ttl) end
+end
 
 -- Store a job that has more to it than a queue; its state, or 'cycle'.
 local function enter(item, asks)
@@ -16,7 +21,10 @@ local function enter(item, asks)
   local refused = make_room(item, 'enqueue', asks.unique)
   if refused == 'again' then return '=' .. (redis.call('HGET', job, 'status') or after('enqueue', nil)) end
   if refused then return refused end
+  redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
+  redis.call('ZCARD', deferred_key(item.queue))
   redis.call('HSET', job, unpack(item.fields))
+  set_ttl(item)
   if asks.due_in then
     redis.call('HSET', job, 'scheduled_for', score(now + asks.due_in))
   end
@@ -35,14 +43,11 @@ local function enqueue(item)
   if refused then return refused end
   push(item.queue, item.job_id, item.at_front == '1')  -- first: where the queue is no list, nothing is stored
   redis.call('HSET', job_key(item.job_id), 'status', after('enqueue', nil), 'enqueued_at', stamp, unpack(item.fields))
+  set_ttl(item)
   return ''
 end
 
 for item in items() do
-  local reply = enqueue(item)
-  if tonumber(item.ttl) > 0 and (reply == '' or string.sub(reply, 1, 1) == '=') then
-    redis.call('EXPIRE', job_key(item.job_id), item.ttl)
-  end
-  replies[#replies + 1] = reply
+  replies[#replies + 1] = enqueue(item)
 end
-return replies
+return defined and defined.with_broken(replies) or replies

@@ -3,7 +3,7 @@
 --! events: forward
 --! args: limit
 --! each: queue
---! include: _clock, _push, _lenient, _limit, _move_on, _set_aside
+--! include: _clock, _push, _lenient, _limit, _move_on, _set_aside, _vanished
 --! returns: for each queue how many were moved; then a row for each job that was set aside, or queue whose keys are of
 --!   another kind (queue, id or '', the reason)
 local replies = {}
@@ -13,6 +13,7 @@ local function forward(queue, id)
   redis.call('ZREM', scheduled_key(queue), id)
   local known = redis.call('HMGET', job, 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   if not known[1] or not after('forward', known[1], after('enqueue', nil)) then
+    if not known[1] then note_vanished(id) end
     return 0
   end
   -- A job that ran before obeys its Retry, a new one what enqueue was told.

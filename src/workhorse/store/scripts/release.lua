@@ -3,7 +3,7 @@
 --! events: release
 --! args: worker, failure_ttl
 --! each: job_id, execution_id, queue
---! include: _clock, _push, _end_execution, _heed_stop, _waiting, _others, _apply, _set_aside
+--! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
 --! returns: for each 1, or 0 if it did not hold its job; then a row for each that was set aside (queue, id, the reason)
 local replies, given = {}, {}
 for item in items() do

@@ -3,7 +3,7 @@
 --! events: succeed, repeat, retry, fail, stop, recover
 --! args: worker, sent_at
 --! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
---! include: _clock, _push, _end_execution, _heed_stop, _waiting, _others, _apply, _set_aside
+--! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
 --!   another's or nobody's; 'gone' if the job was deleted; 'broken' if it could not be applied, or not in full: then a row
 --!   for each of those, set aside (queue, id, the reason)

@@ -4,7 +4,7 @@
 --! args: worker, lease
 --! each: job_id, token, queue, execution_id, fields...
 --! include: _clock, _make_room
---! returns: the server's time as text; then for each job '', 'again' or a state, as enqueue
+--! returns: the server's time as text; then for each job '' or a state, as enqueue
 local stamp = text(now)
 local replies = {stamp}
 for item in items() do
@@ -15,6 +15,6 @@ for item in items() do
       unpack(item.fields))
     redis.call('ZADD', lease_key(item.queue), score(now + lease), item.job_id .. ':' .. item.execution_id)
   end
-  replies[#replies + 1] = refused or ''
+  replies[#replies + 1] = refused ~= 'again' and refused or ''
 end
 return replies
