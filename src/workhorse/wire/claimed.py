@@ -10,7 +10,7 @@ from typing import Any, Final
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
 from workhorse.core.errors import DeserializationError
 from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
-from workhorse.core.states import State
+from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Policy, Verdict
 from workhorse.wire.codec import (
     NO_RULES,
@@ -18,6 +18,7 @@ from workhorse.wire.codec import (
     Value,
     error_to_text,
     ints_from_json,
+    ints_to_json,
     rules_from_json,
     text_or_none,
 )
@@ -191,6 +192,10 @@ def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
         fields += ("number_of_retries", verdict.asked_retries)
         if verdict.at_front:  # kept for the retries that follow, as in RQ
             fields += ("enqueue_at_front_on_retry", 1)
+    if verdict.repeats_left is not None:
+        fields += ("repeats_left", verdict.repeats_left)
+    if verdict.repeat_intervals is not None:
+        fields += ("repeat_intervals", ints_to_json(verdict.repeat_intervals))
     if verdict.starts is not None:
         fields += ("starts", verdict.starts)
     return fields
@@ -198,8 +203,8 @@ def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
 
 def verdict_entry(verdict: Verdict, *, result_in: str) -> list[Value]:
     """Return the result entry that *verdict* leaves in the stream, flat; empty for none."""
-    if verdict.to is State.FINISHED:
-        if result_in == IN_HASH:
+    if verdict.event is Event.REPEAT or verdict.to is State.FINISHED:
+        if result_in == IN_HASH and verdict.to is State.FINISHED:
             return []
         entry: list[Value] = ["type", int(ResultType.SUCCESSFUL)]
         if verdict.value is not None:

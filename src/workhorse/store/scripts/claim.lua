@@ -3,7 +3,7 @@
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push, _set_aside, _extras, _claim_again
+--! include: _clock, _push, _end_execution, _limit, _set_aside, _extras, _claim_again
 --! returns: a row for each job (queue, id, execution, its fields, its extras where it has any), then a row for each id
 --!   that was dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for each that
 --!   was set aside, or queue that can't be worked (queue, id or '', the reason)
@@ -71,6 +71,7 @@ local function take_one(queue)
       set_aside(queue, id, problem)
     else
       dropped[#dropped + 1] = {queue, id, status or ''}
+      if not status then leave_limit(limit_of_expired(id), id) end
     end
   end
   return true
