@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
@@ -134,6 +134,12 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
         policy = _policy(*told)
     else:
         policy = _NO_POLICY
+    extras = decode_extras(more[0]) if more and more[0] else None
+    if extras and extras.repeats_left is not None:
+        policy = replace(
+            policy, repeats_left=extras.repeats_left, repeat_intervals=extras.repeat_intervals
+        )
+        result_in = None  # the hash has room for one, and each run of these has its own
     return Claimed(
         queue=queue.decode(),
         job_id=job_id.decode(),
@@ -145,7 +151,7 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
         failure_ttl=_lenient_int(failure_ttl),
         policy=policy,
         result_in=text_or_none(result_in) or "",
-        extras=decode_extras(more[0]) if more and more[0] else None,
+        extras=extras,
     )
 
 
@@ -204,7 +210,7 @@ def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
 def verdict_entry(verdict: Verdict, *, result_in: str) -> list[Value]:
     """Return the result entry that *verdict* leaves in the stream, flat; empty for none."""
     if verdict.event is Event.REPEAT or verdict.to is State.FINISHED:
-        if result_in == IN_HASH and verdict.to is State.FINISHED:
+        if result_in == IN_HASH:
             return []
         entry: list[Value] = ["type", int(ResultType.SUCCESSFUL)]
         if verdict.value is not None:
