@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from workhorse.api.current import get_current_job
     from workhorse.api.decorators import job
     from workhorse.api.job import Job, JobStatus
+    from workhorse.api.limits import RateLimitRegistry
     from workhorse.api.queue import Queue
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
         UnsupportedOptionError,
         WorkhorseError,
     )
+    from workhorse.core.limits import RateLimit
+    from workhorse.core.repeat import Repeat
     from workhorse.core.retry import Retry
     from workhorse.store.faults import EnqueueRefusedError, EnqueueUnknownError
     from workhorse.wire.payload import JSONSerializer, PickleSerializer
@@ -75,6 +78,7 @@ _HOMES = {
     "api.current": ("get_current_job",),
     "api.decorators": ("job",),
     "api.job": ("Job", "JobStatus"),
+    "api.limits": ("RateLimitRegistry",),
     "api.queue": ("Queue",),
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
@@ -97,6 +101,8 @@ _HOMES = {
         "UnsupportedOptionError",
         "WorkhorseError",
     ),
+    "core.limits": ("RateLimit",),
+    "core.repeat": ("Repeat",),
     "core.retry": ("Retry",),
     "store.faults": ("EnqueueRefusedError", "EnqueueUnknownError"),
     "wire.payload": ("JSONSerializer", "PickleSerializer"),
@@ -126,6 +132,9 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "JobStatus",
     "Result",
     "Retry",
+    "Repeat",
+    "RateLimit",
+    "RateLimitRegistry",
     "Worker",
     "SimpleWorker",
     "job",

@@ -176,9 +176,7 @@ class Cron:
 
         Its next slot is found anew where the schedule changes, and is later than now.
         """
-        return self._change(
-            name, lambda old: redefine(old, changes, serializer=self.serializer)
-        )
+        return self._change(name, lambda old: redefine(old, changes, serializer=self.serializer))
 
     def pause(self, name: str) -> CronEntry:
         """Have an entry fire no more until it is resumed; its jobs stay."""

@@ -263,6 +263,11 @@ class Job(JobSnapshot, OldJobWords):
         return self.get_status() is State.STOPPED
 
     @property
+    def is_rate_limited(self) -> bool:
+        """Whether it waits for a place of its rate limit."""
+        return self.get_status() is State.RATE_LIMITED
+
+    @property
     def is_ready_to_enqueue(self) -> bool:
         """Whether RQ is about to queue it, the jobs that it waited for being done."""
         return self.get_status() is State.READY_TO_ENQUEUE

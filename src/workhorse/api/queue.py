@@ -30,6 +30,7 @@ from workhorse.core.errors import (
     DuplicateJobError,
     InvalidCallError,
     InvalidJobDependency,
+    InvalidOptionError,
     NoSuchJobError,
 )
 from workhorse.core.ids import check_queue_name, is_queue_name, new_token
@@ -352,15 +353,20 @@ class Queue(QueueContent):
                 "it; it was not enqueued"
             )
         if record.unique:
-            raise DuplicateJobError(
-                f"job {record.id} is there already ({refused}); it was not enqueued again"
-            )
+            raise _duplicate(record, refused)
         LOG.info("job %s is %s already; not enqueued again", record.id, refused)
         known = self._store.run(views.job(self._keys, record.id))
         return self._store_all([record])[0] if known is None else self._job(known)
 
     def _run_here(self, record: JobRecord) -> Job:
-        run_here(self._store, self._keys, record, self.serializer, self._client)
+        if record.rate_limit_key:
+            raise InvalidOptionError(
+                "a rate_limit needs a queue that others work: with is_async=False a job runs at "
+                "once, in its caller, and can't wait for a place; nothing was done"
+            )
+        refused = run_here(self._store, self._keys, record, self.serializer, self._client)
+        if refused and record.unique:
+            raise _duplicate(record, refused)
         job = self._job(record)
         with suppress(NoSuchJobError):  # a result or a failure that is not to be kept
             job.refresh()
@@ -391,6 +397,12 @@ class Queue(QueueContent):
     def delete(self, delete_jobs: bool = True) -> None:  # noqa: FBT001, FBT002 - as in RQ
         """Forget the queue. Jobs that wait in it are deleted, or else canceled."""
         self._store.run(jobs.empty(self._keys, self.name, keep_jobs=not delete_jobs, forget=True))
+
+
+def _duplicate(record: JobRecord, state: str) -> DuplicateJobError:
+    return DuplicateJobError(
+        f"job {record.id} is there already ({state}); it was not enqueued again"
+    )
 
 
 def _refuse_duplicates(records: Sequence[JobRecord]) -> None:

@@ -188,6 +188,31 @@ class JobSnapshot:
         return self.record.number_of_retries
 
     @property
+    def repeats_left(self) -> int | None:
+        """How often it is run again after a success; None without a ``Repeat``."""
+        return self.record.repeats_left
+
+    @property
+    def repeat_intervals(self) -> tuple[int, ...]:
+        """The waits of its ``Repeat`` that are still to come, in seconds; the last is reused."""
+        return self.record.repeat_intervals
+
+    @property
+    def rate_limit_key(self) -> str | None:
+        """The key of its ``RateLimit``; None without one."""
+        return self.record.rate_limit_key
+
+    @property
+    def rate_limit_concurrency(self) -> int | None:
+        """What its own ``RateLimit`` says; a newer job's may hold by now."""
+        return self.record.rate_limit_concurrency
+
+    @property
+    def has_rate_limit(self) -> bool:
+        """Whether it has a ``RateLimit``."""
+        return self.record.rate_limit_key is not None
+
+    @property
     def starts(self) -> int:
         """How many runs began and were lost: their process or machine died, nobody knows when.
 

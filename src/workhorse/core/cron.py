@@ -340,11 +340,7 @@ def _is_span(value: object, least: float, most: float) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return (
-        isinstance(value, int)
-        and not isinstance(value, bool)
-        and 1 <= value <= MOST_CAUGHT_UP
-    )
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_CAUGHT_UP
 
 
 def _listed(words: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Final
+from typing import Final, TypeGuard
 
 from workhorse.core.errors import InvalidNameError
 
@@ -13,6 +13,7 @@ _CONTROL: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 """Control characters, those that turn the direction of text, and halves of characters."""
+_HALVES: Final = re.compile(r"[\ud800-\udfff]")
 _LONGEST: Final = 255
 
 
@@ -73,6 +74,11 @@ def check_queue_name(name: object) -> str:
 def is_queue_name(name: str) -> bool:
     """Return whether *name* may name a queue."""
     return 0 < len(name) <= _LONGEST and not _CONTROL.search(name)
+
+
+def is_limit_key(key: object) -> TypeGuard[str]:
+    """Return whether *key* may name a rate limit: any text that can be stored."""
+    return isinstance(key, str) and 0 < len(key) <= _LONGEST and not _HALVES.search(key)
 
 
 def _brief(name: object) -> str:

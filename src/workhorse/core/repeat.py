@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from collections.abc import Iterable, Sequence
 
 from workhorse.core.errors import InvalidOptionError
-from workhorse.core.settings import LONGEST_SPAN
+from workhorse.core.waits import check_waits, is_count
 
 
 class Repeat:
@@ -20,10 +19,19 @@ class Repeat:
     """
 
     def __init__(self, times: int, interval: int | Iterable[int] = 0) -> None:
-        if not _is_count(times) or times < 1:
+        if not is_count(times) or times < 1:
             raise InvalidOptionError(f"Repeat(times={times!r}): give a number, 1 or more")
         self.times = times
-        self.intervals: tuple[int, ...] = _intervals(interval)
+        self.intervals: tuple[int, ...] = check_waits("Repeat", interval)
+
+    @classmethod
+    def get_interval(cls, count: int, intervals: Sequence[int]) -> int:
+        """Return the seconds before the repeat number *count*, counted from 0.
+
+        >>> [Repeat.get_interval(count, [10, 60]) for count in (0, 1, 2, 3)]
+        [10, 60, 60, 60]
+        """
+        return intervals[min(count, len(intervals) - 1)]
 
     def __repr__(self) -> str:
         return f"Repeat(times={self.times}, interval={list(self.intervals)})"
@@ -35,15 +43,19 @@ class Repeat:
         return hash(repr(self))
 
 
-def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)
+def wait_before_repeat(
+    repeats_left: int | None, intervals: Sequence[int]
+) -> tuple[int, tuple[int, ...]] | None:
+    """Return the seconds until the next run, and the intervals that are left for those after it.
 
+    None where the job is not to run again.
 
-def _intervals(interval: object) -> tuple[int, ...]:
-    several = isinstance(interval, Iterable)
-    waits = tuple(cast("Iterable[int]", interval)) if several else (cast("int", interval),)
-    if not waits or not all(_is_count(wait) and 0 <= wait <= LONGEST_SPAN for wait in waits):
-        raise InvalidOptionError(
-            f"Repeat(interval={interval!r}): give whole seconds, zero or more, one or several"
-        )
-    return waits
+    >>> wait_before_repeat(3, [10, 60]), wait_before_repeat(2, [60]), wait_before_repeat(1, [])
+    ((10, (60,)), (60, (60,)), (0, ()))
+    >>> wait_before_repeat(0, [60])
+    """
+    if not repeats_left or repeats_left < 0:
+        return None
+    if not intervals:
+        return 0, ()
+    return intervals[0], tuple(intervals[1:] or intervals)

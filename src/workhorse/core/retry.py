@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.settings import LONGEST_SPAN
+from workhorse.core.waits import check_waits, is_count
 
 Kind = type[BaseException] | str
 """An exception class, or its dotted name; one of Python's own needs no dot."""
@@ -60,7 +61,7 @@ class Retry(Exception):  # noqa: N818 - RQ's name, and not an error
         give_up_on: Kind | Iterable[Kind] = (),
     ) -> None:
         super().__init__()
-        if not _is_count(max) or max < 1:
+        if not is_count(max) or max < 1:
             raise InvalidOptionError(f"Retry(max={max!r}): give a number of tries, 1 or more")
         if not _is_number(backoff) or not 1 <= backoff < math.inf:
             raise InvalidOptionError(f"Retry(backoff={backoff!r}): give a factor of 1 or more")
@@ -68,12 +69,14 @@ class Retry(Exception):  # noqa: N818 - RQ's name, and not an error
             raise InvalidOptionError(
                 f"Retry(jitter={jitter!r}): give a part of the wait, from 0 to 1"
             )
-        if max_interval is not None and (not _is_count(max_interval) or max_interval < 1):
+        if max_interval is not None and (not is_count(max_interval) or max_interval < 1):
             raise InvalidOptionError(
                 f"Retry(max_interval={max_interval!r}): give whole seconds, 1 or more"
             )
         self.max = max
-        self.intervals: tuple[int, ...] = _waits(max, _intervals(interval), backoff, max_interval)
+        self.intervals: tuple[int, ...] = _waits(
+            max, check_waits("Retry", interval), backoff, max_interval
+        )
         self.enqueue_at_front = enqueue_at_front
         self.backoff = backoff
         self.max_interval = max_interval
@@ -122,21 +125,8 @@ def _made_of(options: dict[str, Any]) -> Retry:
     return Retry(**options)
 
 
-def _is_count(number: object) -> bool:
-    return isinstance(number, int) and not isinstance(number, bool)
-
-
 def _is_number(number: object) -> bool:
-    return _is_count(number) or isinstance(number, float)
-
-
-def _intervals(interval: int | Iterable[int]) -> Sequence[int]:
-    waits = tuple(interval) if isinstance(interval, Iterable) else (interval,)
-    if not waits or not all(_is_count(wait) and 0 <= wait <= LONGEST_SPAN for wait in waits):
-        raise InvalidOptionError(
-            f"Retry(interval={interval!r}): give whole seconds, zero or more, one or several"
-        )
-    return waits
+    return is_count(number) or isinstance(number, float)
 
 
 def _waits(

@@ -50,6 +50,8 @@ REGISTER_EVERY = 15.0
 FORWARD_EVERY = 0.5
 RECOVER_EVERY = 5.0
 SWEEP_EVERY = 60.0
+ADMIT_EVERY = 5.0
+"""Between two looks at the places of rate limits."""
 RECONCILE_EVERY = 1.0
 """Between two pages of the walk through all jobs: a million take an hour and a half."""
 RECONCILE_AFTER = 60.0

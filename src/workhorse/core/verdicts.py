@@ -16,6 +16,7 @@ from workhorse.core.outcomes import (
     Stopped,
     TimedOut,
 )
+from workhorse.core.repeat import wait_before_repeat
 from workhorse.core.retry import (
     jittered,
     kinds_of,
@@ -49,6 +50,9 @@ class Policy:
     """How often the job was entered and no outcome came back."""
     on_lost: OnLost = "requeue"
     max_starts: int = MAX_STARTS
+    repeats_left: int | None = None
+    """Runs that are to follow this one, each after a success; None without a ``Repeat``."""
+    repeat_intervals: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Verdict:
     retries_left: int | None = None
     asked_retries: int | None = None
     starts: int | None = None
+    repeats_left: int | None = None
+    repeat_intervals: tuple[int, ...] | None = None
     exhausted: bool = False
     """The job asked for more retries than its ``Retry`` allows."""
 
@@ -90,7 +96,7 @@ def judge(  # noqa: PLR0911 - a case each
     """
     match outcome:
         case Returned(value):
-            return Verdict(Event.SUCCEED, State.FINISHED, value=value)
+            return _judge_success(value, policy)
         case AskedRetry():
             return _judge_asked(outcome, policy, chance)
         case Raised(text, kinds):
@@ -122,6 +128,22 @@ def judge_lost(detail: str, policy: Policy) -> Verdict:
         return Verdict(Event.RECOVER, State.FAILED, error=reason, starts=starts)
     return Verdict(
         Event.RECOVER, State.QUEUED, at_front=True, error=f"Job lost: {detail}", starts=starts
+    )
+
+
+def _judge_success(value: bytes | None, policy: Policy) -> Verdict:
+    again = wait_before_repeat(policy.repeats_left, policy.repeat_intervals)
+    if again is None:
+        return Verdict(Event.SUCCEED, State.FINISHED, value=value)
+    wait, intervals = again
+    return Verdict(
+        Event.REPEAT,
+        State.SCHEDULED if wait else State.QUEUED,
+        due_in=wait,
+        value=value,
+        repeats_left=(policy.repeats_left or 0) - 1,
+        repeat_intervals=intervals,
+        starts=0 if policy.starts else None,  # lost runs of another time are over
     )
 
 

@@ -19,7 +19,14 @@ from workhorse.core.errors import DeserializationError
 from workhorse.store.broken import tell_broken, without_broken
 from workhorse.store.calls import Arguments, Call, as_it_is, command, script
 from workhorse.wire.codec import Value
-from workhorse.wire.crons import OF_RULES, CronRecord, DueEntry, decode_cron, decode_due, encode_cron
+from workhorse.wire.crons import (
+    OF_RULES,
+    CronRecord,
+    DueEntry,
+    decode_cron,
+    decode_due,
+    encode_cron,
+)
 from workhorse.wire.keys import Keys
 
 SLICE: Final = 50
@@ -105,7 +112,9 @@ def _fired(word: str) -> Fired:
     return Fired("fired", int(made), int(passed))
 
 
-def shot(entry: DueEntry, slots: Mapping[str, float], next_slot: float | None, due_at: float) -> Shot:
+def shot(
+    entry: DueEntry, slots: Mapping[str, float], next_slot: float | None, due_at: float
+) -> Shot:
     """Return what fires *slots* of *entry*, by the ids of their jobs, and plans the next."""
     return Shot(
         entry.name,
@@ -212,13 +221,9 @@ def history(keys: Keys, name: str, start: int, end: int) -> Call[list[tuple[str,
         pairs = reply
         if reply and not isinstance(reply[0], list | tuple):
             pairs = list(zip(reply[::2], reply[1::2], strict=True))
-        return [
-            (job_id.decode(), datetime.fromtimestamp(float(at), UTC)) for job_id, at in pairs
-        ]
+        return [(job_id.decode(), datetime.fromtimestamp(float(at), UTC)) for job_id, at in pairs]
 
-    return command(
-        "ZRANGE", keys.cron_history(name), start, end, "REV", "WITHSCORES", parse=parse
-    )
+    return command("ZRANGE", keys.cron_history(name), start, end, "REV", "WITHSCORES", parse=parse)
 
 
 def now(keys: Keys) -> Call[float]:

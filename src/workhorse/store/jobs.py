@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
-from workhorse.core.states import ENDED, State
+from workhorse.core.states import ENDED, Event, State
 from workhorse.core.verdicts import OnLost, Verdict
 from workhorse.store.broken import tell_broken, without_broken
 from workhorse.store.calls import Arguments, Call, Plan, script
@@ -126,6 +126,7 @@ def _asks(record: JobRecord) -> str:
         "parents": record.parents.ids,
         "group": record.group_id,
         "due_in": record.due_in,
+        "limit": record.rate_limit_key,
     }
     return json.dumps({name: value for name, value in told.items() if value} or {"waits": True})
 
@@ -137,7 +138,8 @@ def start(
     item = StartedJob(
         record.id, record.token, record.origin, execution.execution_id, encode(record)
     )
-    return script("start", keys, {"worker": worker, "lease": lease}, [item], parse=_enqueued)
+    args: Arguments = {"worker": worker, "lease": lease, "unique": int(record.unique)}
+    return script("start", keys, args, [item], parse=_enqueued)
 
 
 def _enqueued(reply: list[bytes]) -> Enqueued:
@@ -270,7 +272,7 @@ def settlement(
 ) -> Settlement:
     """Return *verdict* on *job*, ready to send; *result_ttl* is the default, in seconds."""
     ttl = result_ttl if job.result_ttl is None else job.result_ttl
-    if verdict.to is not State.FINISHED:
+    if verdict.to is not State.FINISHED and verdict.event is not Event.REPEAT:
         ttl = FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
     return Settlement(
         job.job_id,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
 from workhorse.core.errors import DeserializationError
 from workhorse.core.settings import LONGEST_SPAN, MAX_STARTS
-from workhorse.core.states import State
+from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Policy, Verdict
 from workhorse.wire.codec import (
     NO_RULES,
@@ -18,6 +18,7 @@ from workhorse.wire.codec import (
     Value,
     error_to_text,
     ints_from_json,
+    ints_to_json,
     rules_from_json,
     text_or_none,
 )
@@ -133,6 +134,12 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
         policy = _policy(*told)
     else:
         policy = _NO_POLICY
+    extras = decode_extras(more[0]) if more and more[0] else None
+    if extras and extras.repeats_left is not None:
+        policy = replace(
+            policy, repeats_left=extras.repeats_left, repeat_intervals=extras.repeat_intervals
+        )
+        result_in = None  # the hash has room for one, and each run of these has its own
     return Claimed(
         queue=queue.decode(),
         job_id=job_id.decode(),
@@ -144,7 +151,7 @@ def decode_claimed(row: Sequence[Any]) -> Claimed:
         failure_ttl=_lenient_int(failure_ttl),
         policy=policy,
         result_in=text_or_none(result_in) or "",
-        extras=decode_extras(more[0]) if more and more[0] else None,
+        extras=extras,
     )
 
 
@@ -191,6 +198,10 @@ def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
         fields += ("number_of_retries", verdict.asked_retries)
         if verdict.at_front:  # kept for the retries that follow, as in RQ
             fields += ("enqueue_at_front_on_retry", 1)
+    if verdict.repeats_left is not None:
+        fields += ("repeats_left", verdict.repeats_left)
+    if verdict.repeat_intervals is not None:
+        fields += ("repeat_intervals", ints_to_json(verdict.repeat_intervals))
     if verdict.starts is not None:
         fields += ("starts", verdict.starts)
     return fields
@@ -198,7 +209,7 @@ def verdict_fields(verdict: Verdict, *, result_in: str) -> list[Value]:
 
 def verdict_entry(verdict: Verdict, *, result_in: str) -> list[Value]:
     """Return the result entry that *verdict* leaves in the stream, flat; empty for none."""
-    if verdict.to is State.FINISHED:
+    if verdict.event is Event.REPEAT or verdict.to is State.FINISHED:
         if result_in == IN_HASH:
             return []
         entry: list[Value] = ["type", int(ResultType.SUCCESSFUL)]

@@ -43,6 +43,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "limit": "rl:<limit>",  # hash: how many jobs with this key may have a place
         "allowed": "rl:<limit>:allowed",  # sorted set of jobs that have one
         "limited": "rl:<limit>:rate_limited",  # sorted set of jobs that wait for a free place
+        "place": "place:<job>",  # + string: the limit of a job that may expire in its queue
         "promoting": "promoting",  # + hash: parents that ended -> how many children were told
         "workers": "workers",
         "workers_of": "workers:<queue>",
@@ -182,6 +183,18 @@ class Keys:
 
     def cron_scheduler(self, scheduler: str) -> str:
         return self._fill("cron_scheduler", scheduler)
+
+    def limits(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['limits']}"
+
+    def limit(self, name: str) -> str:
+        return self._fill("limit", name)
+
+    def allowed(self, name: str) -> str:
+        return self._fill("allowed", name)
+
+    def limited(self, name: str) -> str:
+        return self._fill("limited", name)
 
     def broken(self, queue: str) -> str:
         return self._fill("broken", queue)

@@ -25,16 +25,6 @@ local function add_result(item, worker, began, ended)
     'execution_ended_at', score(ended), unpack(item.entry))
 end
 
--- Others that wait for this: its children, and those that wait for its place.
-local function let_others_go(item, known, is_over)
-  if known.limit and (is_over or item.to == 'scheduled') then
-    others().leave_limit(known.limit, item.job_id)
-  end
-  if (is_over or item.event == 'repeat') and redis.call('EXISTS', dependents_key(item.job_id)) == 1 then
-    others().tell_children(item.job_id, item.event == 'repeat' and 'finished' or item.to)
-  end
-end
-
 local function put(item, worker, known, sent_at, is_over)
   local job = job_key(item.job_id)
   local waiters = tonumber(known.waiters or '') or 0
@@ -65,9 +55,19 @@ local function put(item, worker, known, sent_at, is_over)
   end
 end
 
+-- Others go on all the same, whatever the keys of these hold.
+local function let_go(step, ...)
+  local went, problem = pcall(step, ...)
+  damage = damage or not went and problem or nil
+end
+
 local function apply(item, worker, known, sent_at)
   local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
   put(item, worker, known, sent_at, is_over)
-  local told, problem = pcall(let_others_go, item, known, is_over)
-  damage = damage or not told and problem or nil
+  if known.limit and (is_over or item.to == 'scheduled') then
+    let_go(others().leave_limit, known.limit, item.job_id)  -- those that wait for its place
+  end
+  if (is_over or item.event == 'repeat') and redis.call('EXISTS', dependents_key(item.job_id)) == 1 then
+    let_go(others().tell_children, item.job_id, item.event == 'repeat' and 'finished' or item.to)
+  end
 end

@@ -1,8 +1,8 @@
---! keys: job, limits, limit, allowed, limited
+--! keys: job, queues, queue, limits, limit, allowed, limited, place
 --! events: admit
 -- At most so many jobs with one key are queued or run: those have a place. The others wait, in the order in which
--- they came. The keys are RQ's.
-local most_stale = 100
+-- they came. The keys are RQ's, and any of them may be of another kind: that keeps its own jobs, and stops nobody.
+local most_looked = 100
 local places_asked = 0
 
 -- RQ's keys of a limit `x:allowed` would be those of `x`: such names get a colon more.
@@ -12,51 +12,102 @@ local function limit_name(key)
   return key
 end
 
+-- An error, before anything is stored, where the keys of a limit can't be worked.
+local function check_limit(key)
+  local name = limit_name(key)
+  redis.call('HLEN', limit_key(name))
+  redis.call('ZCARD', allowed_key(name))
+  redis.call('ZCARD', limited_key(name))
+end
+
 local function forget_unused(name)
   if redis.call('EXISTS', allowed_key(name), limited_key(name)) == 0 then
-    redis.call('SREM', limits_key(), name)
-    redis.call('DEL', limit_key(name))
+    lenient('SREM', limits_key(), name)
+    -- RQ's limit `x:allowed` has as its own key the places of `x`.
+    if not string.find(name, ':allowed$') and not string.find(name, ':rate_limited$') then
+      redis.call('DEL', limit_key(name))
+    end
   end
 end
 
--- Give free places to those that wait.
-local function admit(name)
-  local most, stale = tonumber(redis.call('HGET', limit_key(name), 'concurrency') or '') or 1, 0
-  while stale < most_stale and redis.call('ZCARD', allowed_key(name)) < most do
-    local id = redis.call('ZRANGE', limited_key(name), 0, 0)[1]
-    if not id then break end
-    redis.call('ZREM', limited_key(name), id)
-    local known = redis.call('HMGET', job_key(id), 'status', 'origin', 'enqueue_at_front')
-    local to = known[1] and after('admit', known[1])
-    if to then
-      redis.call('ZADD', allowed_key(name), score(now), id)
-      push(known[2] or '', id, known[3] == '1')
-      redis.call('HSET', job_key(id), 'status', to, 'enqueued_at', text(now))
+-- The hash of a job that waits in its queue may expire before anybody claims it: its place is known all the same.
+local function note_place(job_id, key, ttl)
+  local seconds = tonumber(ttl or '') or 0
+  if seconds > 0 and seconds <= 1e10 then
+    redis.call('SET', place_key(job_id), key, 'EX', math.ceil(seconds) + 86400)
+  end
+end
+
+local function limit_of_expired(job_id)
+  return lenient('GET', place_key(job_id))
+end
+
+local function give_place(name, id, queue, at_front, known, to)
+  redis.call('ZREM', limited_key(name), id)
+  redis.call('ZADD', allowed_key(name), score(now), id)
+  note_place(id, known[3], known[7])
+  lenient('SADD', queues_key(), queue_key(queue))
+  push(queue, id, at_front)
+  redis.call('HSET', job_key(id), 'status', to, 'enqueued_at', text(now))
+end
+
+-- Give free places to those that wait; return how many. `first`, where it is among them, goes where `at_front` says.
+local function admit(name, first, at_front)
+  local most = tonumber(lenient('HGET', limit_key(name), 'concurrency') or '')
+  local looked, passed, admitted = 0, 0, 0
+  while looked < most_looked do
+    local id = (lenient('ZRANGE', limited_key(name), passed, passed) or {})[1]
+    if not id or (lenient('ZCARD', allowed_key(name)) or math.huge) >= (most or 1) then break end
+    looked = looked + 1
+    local known = lenient('HMGET', job_key(id), 'status', 'origin', 'rate_limit_key', 'enqueue_at_front',
+      'enqueue_at_front_on_retry', 'ended_at', 'ttl') or {}
+    local to, key, queue = known[1] and after('admit', known[1]), known[3] or '', known[2] or ''
+    if not to or queue == '' or (key ~= name and limit_name(key) ~= name) then
+      redis.call('ZREM', limited_key(name), id)  -- canceled, or begun anew, by RQ meanwhile; or gone
+    elseif not lenient('LLEN', queue_key(queue)) then
+      passed = passed + 1  -- no list: it waits until it is one again, and others don't wait for that
     else
-      stale = stale + 1  -- canceled or begun anew by RQ meanwhile
+      local ran = known[6] and known[6] ~= ''
+      local goes_first = known[ran and 5 or 4] == '1'
+      if id == first then goes_first = at_front end
+      give_place(name, id, queue, goes_first, known, to)
+      admitted = admitted + 1
     end
   end
   forget_unused(name)
+  return admitted
 end
 
-local function wait_for_place(key, concurrency, job_id)
+-- Have a job wait for a place, and give it one if there is one. Of a new job the concurrency holds from now on.
+local function wait_for_place(key, concurrency, job_id, at_front, to, is_new)
   local name = limit_name(key)
-  redis.call('SADD', limits_key(), name)
-  redis.call('HSET', limit_key(name), 'concurrency', concurrency or 1)
   -- Those of one call came one after the other, too; a call takes longer than a microsecond for each.
   redis.call('ZADD', limited_key(name), score(now + places_asked / 1000000), job_id)
   places_asked = places_asked + 1
-  admit(name)
+  redis.call(is_new and 'HSET' or 'HSETNX', limit_key(name), 'concurrency', tonumber(concurrency or '') or 1)
+  redis.call('HSET', job_key(job_id), 'status', to)
+  lenient('SADD', limits_key(), name)
+  admit(name, job_id, at_front)
+end
+
+-- Take a job's place, and its wait for one; return the limits that have a place more now. Of RQ's a limit may have
+-- the name that is our job's key.
+local function give_up_place(key, job_id)
+  local freed = {}
+  if not key or key == '' then return freed end
+  local own = limit_name(key)
+  for _, name in ipairs(own == key and {key} or {own, key}) do
+    lenient('ZREM', limited_key(name), job_id)
+    if lenient('ZREM', allowed_key(name), job_id) == 1 then
+      freed[#freed + 1] = name
+    else
+      forget_unused(name)
+    end
+  end
+  return freed
 end
 
 -- A job does not need its place any more, nor wait for one.
 local function leave_limit(key, job_id)
-  if not key or key == '' then return end
-  local name = limit_name(key)
-  lenient('ZREM', limited_key(name), job_id)
-  if lenient('ZREM', allowed_key(name), job_id) == 1 then
-    admit(name)
-  else
-    forget_unused(name)
-  end
+  for _, name in ipairs(give_up_place(key, job_id)) do admit(name) end
 end

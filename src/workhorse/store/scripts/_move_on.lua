@@ -4,7 +4,7 @@
 -- limit, else to its queue. `event` and `was` are those of a job that was somewhere before.
 local function move_on(job_id, queue, at_front, event, was)
   local job = job_key(job_id)
-  local known = redis.call('HMGET', job, 'scheduled_for', 'rate_limit_key', 'rate_limit_concurrency')
+  local known = redis.call('HMGET', job, 'scheduled_for', 'rate_limit_key', 'rate_limit_concurrency', 'ended_at')
   local due, limit = tonumber(known[1] or ''), known[2] or ''
   local to = after('enqueue', nil)
   if due and due > now then
@@ -18,8 +18,9 @@ local function move_on(job_id, queue, at_front, event, was)
     redis.call('HSET', job, 'status', to)
     return to
   elseif to == after('limit', nil) then
-    redis.call('HSET', job, 'status', to)
-    wait_for_place(limit, known[3], job_id)
+    -- What a job that ran before says of its limit may be old by now: the newest producer's word holds.
+    local is_new = event ~= 'requeue' and (known[4] or '') == ''
+    wait_for_place(limit, known[3], job_id, at_front, to, is_new)
     return redis.call('HGET', job, 'status')
   end
   push(queue, job_id, at_front)  -- first: where the queue is no list, nothing is stored

@@ -8,7 +8,8 @@ local function others()
 --! now
   defined = {
     leave_limit = leave_limit, move_on = move_on, tell_children = tell_children, defer = defer,
-    is_awaited_by = is_awaited_by, with_broken = with_broken,
+    is_awaited_by = is_awaited_by, with_broken = with_broken, check_limit = check_limit,
+    limit_of_expired = limit_of_expired,
   }
   return defined
 end

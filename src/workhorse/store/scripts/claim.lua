@@ -3,7 +3,7 @@
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push, _set_aside, _vanished, _extras, _claim_again
+--! include: _clock, _push, _set_aside, _vanished, _extras, _claim_again, _others
 --! returns: a row for each job (queue, id, execution, its fields, its extras where it has any), then a row for each id
 --!   that was dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for each that
 --!   was set aside, or queue that can't be worked (queue, id or '', the reason)
@@ -72,6 +72,7 @@ local function take_one(queue)
     else
       if not status then note_vanished(id) end
       dropped[#dropped + 1] = {queue, id, status or ''}
+      if not status then others().leave_limit(others().limit_of_expired(id), id) end
     end
   end
   return true

@@ -7,11 +7,17 @@
 --! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run or
 --!   are scheduled: forward and recover look at known queues. Then a row for each that waited for one of them and was set
 --!   aside (queue, id, the reason)
-local taken = 0
+-- What waits for a place is not on the queue, and is admitted only once all that was there is taken.
+local taken, freed = 0, {}
+local function leave_later(key, id)
+  for _, name in ipairs(give_up_place(key, id)) do freed[name] = true end
+end
+
 for _ = 1, tonumber(limit) do
   local id = redis.call('LPOP', queue_key(queue))
   if not id then
-    if forget == '1' and redis.call('EXISTS', lease_key(queue), scheduled_key(queue)) == 0 then
+    for name in pairs(freed) do admit(name) end  -- those that earlier calls freed: the duty of that name
+    if forget == '1' and redis.call('EXISTS', lease_key(queue), scheduled_key(queue), queue_key(queue)) == 0 then
       redis.call('SREM', queues_key(), queue_key(queue))
       redis.call('DEL', bell_key(queue))
     end
@@ -19,13 +25,15 @@ for _ = 1, tonumber(limit) do
   end
   taken = taken + 1
   local known = known_job(id)
+  local gone = not known.status and limit_of_expired(id)
+  if gone then leave_later(gone, id) end
   local job = job_key(id)
   -- An id of a job that is elsewhere by now was a stale one.
   if known.status == after('release', 'started') then
     if known.waiters then
       tell_waiting(id, known.waiters)
     end
-    leave_limit(known.rate_limit_key, id)
+    leave_later(known.rate_limit_key, id)
     if keep == '1' then
       redis.call('HSET', job, 'status', after('cancel', known.status))
       redis.call('ZADD', canceled_key(queue), score(now), id)

@@ -18,6 +18,7 @@ end
 local function enter(item, asks)
   local job, parents = job_key(item.job_id), asks.parents or {}
   if #parents > 0 and others().is_awaited_by(item.job_id, parents) then return 'cycle' end
+  if asks.limit then others().check_limit(asks.limit) end
   local refused = make_room(item, 'enqueue', asks.unique)
   if refused == 'again' then return '=' .. (redis.call('HGET', job, 'status') or after('enqueue', nil)) end
   if refused then return refused end

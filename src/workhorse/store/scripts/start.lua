@@ -1,14 +1,14 @@
 --! Store a new job as started, for a queue that runs its jobs itself (is_async=False).
 --! keys: job, lease
 --! events: start
---! args: worker, lease
+--! args: worker, lease, unique
 --! each: job_id, token, queue, execution_id, fields...
 --! include: _clock, _make_room
 --! returns: the server's time as text; then for each job '' or a state, as enqueue
 local stamp = text(now)
 local replies = {stamp}
 for item in items() do
-  local refused = make_room(item, 'start')
+  local refused = make_room(item, 'start', unique == '1')
   if not refused then
     redis.call('HSET', job_key(item.job_id), 'status', after('start', nil), 'enqueued_at', stamp,
       'started_at', stamp, 'worker_name', worker, 'execution_id', item.execution_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workhorse.core.settings import RECOVER_EVERY
 from workhorse.store.drivers import Store
+from workhorse.worker.duties.admit import Admit
 from workhorse.worker.duties.checkup import Checkup
 from workhorse.worker.duties.cron import Cron
 from workhorse.worker.duties.duty import Duty
@@ -22,5 +23,6 @@ def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
         Cron(store, options.keys),
         Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
         Sweep(store, options.keys, options.queues),
+        Admit(store, options.keys),
         Reconcile(store, options.keys),
     )
