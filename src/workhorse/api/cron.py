@@ -29,6 +29,9 @@ class CronEntry:
     record: CronRecord
     serializer: Serializer
 
+    def __repr__(self) -> str:
+        return f"<CronEntry {self.name}: {self.explain()}, {self.func_name}>"
+
     @property
     def name(self) -> str:
         """Its name, of which there is one on a server."""
@@ -131,7 +134,7 @@ class Cron:
         self._store = store_of(connection)
         self._keys = default_keys()
 
-    def add(  # noqa: PLR0913 - as Queue.enqueue_call
+    def add(
         self,
         name: str,
         func: Callable[..., Any] | str,
@@ -210,8 +213,8 @@ class Cron:
             raise NoSuchCronError(name)
         return self._shown(record)
 
-    def list(self) -> list[CronEntry]:
-        """Return all entries, the one that fires next first."""
+    def all(self) -> list[CronEntry]:
+        """Return the entries, the one that fires next first."""
         names = self._store.run(store.names(self._keys))
         found = self._store.look_at([store.readable_entry(self._keys, name) for name in names])
         return [self._shown(record) for record in found if record is not None]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from workhorse.api.follow_ups import check_moment
 from workhorse.api.options import EnqueueData, new_record
@@ -205,7 +205,7 @@ def _seconds(name: str, span: object) -> float:
 
 def _times(times: object) -> int | None:
     if times is None or (isinstance(times, int) and not isinstance(times, bool) and times > 0):
-        return cast("int | None", times)
+        return times
     raise InvalidOptionError(f"times is {times!r}: give how many jobs it makes, 1 or more")
 
 

@@ -37,6 +37,8 @@ MOST_AT_ONCE: Final = 100
 _SHORTEST: Final = 1.0
 _LONGEST: Final = 10 * 366 * 86_400.0
 _NAMED: Final = 100
+_A_LITTLE: Final = 0.001
+"""Seconds: slots are told in thousandths."""
 _MINUTE: Final = timedelta(minutes=1)
 _DAY_OF_MINUTES: Final = 26 * 60
 
@@ -175,21 +177,20 @@ def id_start(name: str) -> str:
 
 def next_slot(schedule: Schedule, after: float) -> float | None:
     """Return the first slot later than *after*; None where there is none any more."""
-    if schedule.start is not None and after < schedule.start:
-        after = math.nextafter(schedule.start, -math.inf)
+    first = -math.inf if schedule.start is None else schedule.start
+    after = max(after, first - _A_LITTLE)
     if schedule.interval is not None:
-        passed = math.floor((after - schedule.anchor) / schedule.interval) + 1
-        slot: float | None = _of_interval(schedule, max(0, passed))
-        if slot is not None and slot <= after:  # rounded to thousandths
-            slot = _of_interval(schedule, max(0, passed) + 1)
+        number = max(0, math.floor((after - schedule.anchor) / schedule.interval))
+        found = iter(_of_interval(schedule, number + step) for step in range(3))
     else:
-        slot = next(_forward(schedule, after), None)
+        found = _forward(schedule, after)
+    slot = next((each for each in found if each > after and each >= first), None)
     return None if slot is None or (schedule.end is not None and slot > schedule.end) else slot
 
 
 def first_slot(schedule: Schedule, now: float) -> float | None:
     """Return the first slot of a schedule that begins at *now*: an interval's is not past."""
-    return next_slot(schedule, math.nextafter(now, -math.inf))
+    return next_slot(schedule, now if schedule.interval is None else now - _A_LITTLE)
 
 
 def newest_slots(schedule: Schedule, until: float, count: int) -> list[float]:

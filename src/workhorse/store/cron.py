@@ -69,6 +69,13 @@ class Fired(NamedTuple):
     """Slots without a job, because of ``overlap``."""
 
 
+_NOT_FIRED: Final[Mapping[str, Fired]] = {
+    "past": Fired("past"),
+    "gone": Fired("gone"),
+    "broken": Fired("broken"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """Which entries are due."""
@@ -106,8 +113,8 @@ def fire(keys: Keys, shots: Sequence[Shot]) -> Call[list[Fired]]:
 
 
 def _fired(word: str) -> Fired:
-    if word in ("past", "gone", "broken"):
-        return Fired(cast("Literal['past', 'gone', 'broken']", word))
+    if word in _NOT_FIRED:
+        return _NOT_FIRED[word]
     made, _, passed = word.partition(":")
     return Fired("fired", int(made), int(passed))
 
@@ -198,8 +205,13 @@ def readable_entry(keys: Keys, name: str) -> Call[CronRecord | None]:
 
 
 def names(keys: Keys) -> Call[list[str]]:
-    """Return the names of all entries, the one that fires next first."""
-    return command("ZRANGE", keys.cron_due(), 0, -1, parse=_texts)
+    """Return the names of all entries, the one that fires next first; no damaged ones."""
+
+    def parse(reply: Sequence[bytes]) -> list[str]:
+        texts = [word.decode("utf-8", "replace") for word in reply]
+        return [text for text, word in zip(texts, reply, strict=True) if text.encode() == word]
+
+    return command("ZRANGE", keys.cron_due(), 0, -1, parse=parse)
 
 
 def source_of(keys: Keys, name: str) -> Call[str]:
@@ -288,7 +300,7 @@ def last_seen(keys: Keys, name: str) -> Call[datetime | None]:
 
 
 def _texts(reply: Sequence[bytes]) -> list[str]:
-    return [word.decode("utf-8", "surrogateescape") for word in reply]
+    return [word.decode("utf-8", "replace") for word in reply]
 
 
 def _as_hash(reply: Any) -> dict[bytes, bytes]:

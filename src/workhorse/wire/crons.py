@@ -107,9 +107,9 @@ def encode_cron(record: CronRecord) -> list[Value]:
         if value is not None:
             fields += (name, value)
     of_job = encode(job)
-    for name, value in zip(of_job[::2], of_job[1::2], strict=True):
-        if name not in ("created_at", "token"):
-            fields += (f"{_OF_JOBS.decode()}{name}", value)
+    for key, told in zip(of_job[::2], of_job[1::2], strict=True):
+        if key not in ("created_at", "token"):
+            fields += (f"{_OF_JOBS.decode()}{key!s}", told)
     return fields
 
 
@@ -152,7 +152,7 @@ def decode_due(name: bytes, values: Sequence[bytes | None]) -> DueEntry:
         for key, value in zip(OF_RULES, values, strict=True)
         if value is not None
     }
-    shown = name.decode("utf-8", "surrogateescape")
+    shown = name.decode("utf-8", "replace")
     version = fields.get(b"version", b"").decode("utf-8", "replace")
     slot = fields.get(b"slot", b"").decode("utf-8", "replace")
     try:

@@ -8,6 +8,7 @@ local rows, again_after = {}, 30
 
 local function look(name)
   local entry = cron_entry_key(name)
+  if oddity_of(name) then error(oddity_of(name), 0) end
   if redis.call('EXISTS', entry) == 0 then
     redis.call('ZREM', cron_due_key(), name)
     return nil
@@ -19,7 +20,7 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', cron_due_key(), '-inf', score(
   local fine, found = pcall(look, name)
   if not fine then
     note_broken('cron entry ' .. name, '', found)
-    redis.call('ZADD', cron_due_key(), score(now + again_after), name)
+    redis.call('ZADD', cron_due_key(), oddity_of(name) and 'inf' or score(now + again_after), name)
   elseif found then
     rows[#rows + 1] = {name, found}
   end

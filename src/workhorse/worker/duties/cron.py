@@ -89,9 +89,9 @@ class Cron:
     def _tell(self, shot: Shot, fired: Fired) -> list[str]:
         if fired.outcome == "fired" and fired.made:
             self.fired.append(shot.name)
-            say("fire", f"cron entry {shot.name}: {fired.made} enqueued ({shot.ids[-1]})",
+            say("fire", f"cron entry {shot.name}: {fired.made} enqueued ({shot.ids[-1]!s})",
                 entry=shot.name, jobs=fired.made)  # fmt: skip
         if fired.passed_over:
-            return [f"{shot.name}: {fired.passed_over} passed over, because its last job has not "
-                    "ended"]  # fmt: skip
+            told = f"{fired.passed_over} passed over, because its last job has not ended"
+            return [f"{shot.name}: {told}"]
         return []

@@ -1,0 +1,474 @@
+"""RQ's cron: ``register`` in a file, ``CronScheduler``, ``CronJob``; on entries of the server."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from workhorse.api import cron_config
+from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.cron import Cron
+from workhorse.api.cron_definition import define
+from workhorse.api.job import Job
+from workhorse.core.cron import explain
+from workhorse.core.errors import InvalidOptionError, SchedulerNotFound, WorkhorseError
+from workhorse.core.settings import RESULT_TTL
+from workhorse.store import cron as store
+from workhorse.store.drivers import Client
+from workhorse.wire.codec import Value, date_from_text, date_to_text
+from workhorse.wire.crons import CronRecord, rq_cron_job
+from workhorse.wire.payload import PickleSerializer
+from workhorse.worker.duties.cron import Cron as Duty
+from workhorse.worker.scheduling import Scheduling
+
+LOG = logging.getLogger("workhorse")
+
+_LONGEST_SLEEP: Final = 60.0
+_NO_JSON: Final = "<not JSON serializable>"
+"""RQ's word for it."""
+
+
+def register(  # noqa: PLR0913, PLR0917 - RQ's signature
+    func: Callable[..., Any] | str,
+    queue_name: str,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    interval: float | None = None,
+    cron: str | None = None,
+    job_timeout: int | str | None = None,
+    result_ttl: int | str | None = RESULT_TTL,
+    ttl: int | str | None = None,
+    failure_ttl: int | str | None = None,
+    meta: Mapping[str, Any] | None = None,
+    webhooks: Any = None,
+    name: str = "",
+    **options: Any,
+) -> dict[str, Any]:
+    """Register a function in a configuration file, for ``workhorse cron`` to load.
+
+    Takes what ``Cron.add`` takes besides. Nothing is sent before the whole file was read.
+    """
+    told = {
+        "func": func, "queue_name": queue_name, "args": args, "kwargs": kwargs,
+        "interval": interval, "cron": cron, "job_timeout": job_timeout, "result_ttl": result_ttl,
+        "ttl": ttl, "failure_ttl": failure_ttl, "meta": meta, "webhooks": webhooks, "name": name,
+        **options,
+    }  # fmt: skip
+    cron_config.REGISTERED.append(told)
+    return told
+
+
+class CronJob:
+    """A function and when it is enqueued, as RQ's ``CronJob``.
+
+    What a scheduler registered, or what one shows of itself: that has no function.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917 - RQ's signature
+        self,
+        queue_name: str,
+        func: Callable[..., Any] | str | None = None,
+        func_name: str | None = None,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        interval: float | None = None,
+        cron: str | None = None,
+        job_timeout: int | str | None = None,
+        result_ttl: int | str | None = RESULT_TTL,
+        ttl: int | str | None = None,
+        failure_ttl: int | str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        webhooks: Any = None,
+        name: str = "",
+        **options: Any,
+    ) -> None:
+        if func is None and not func_name:
+            raise InvalidOptionError("a CronJob needs func or func_name")
+        given = {
+            "job_timeout": job_timeout, "result_ttl": result_ttl, "ttl": ttl,
+            "failure_ttl": failure_ttl, "meta": meta, "webhooks": list(webhooks or ()) or None,
+        }  # fmt: skip
+        self.job_options = {key: value for key, value in given.items() if value is not None}
+        when = {"interval": interval or None, "cron": cron or None}
+        self.record = define(
+            name,
+            func if func is not None else str(func_name),
+            queue_name,
+            (args, kwargs),
+            {
+                **{key: value for key, value in when.items() if value},
+                **self.job_options,
+                **options,
+            },
+            serializer=PickleSerializer(),
+        )
+        self.func = func
+        self.func_name = self.record.call
+        self.name = self.record.name
+        self.queue_name = queue_name
+        self.args = tuple(args or ())
+        self.kwargs = dict(kwargs or {})
+        self.interval = interval
+        self.cron = cron
+        self.latest_enqueue_time: datetime | None = None
+        self.next_enqueue_time: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"<CronJob {self.name}: {explain(self.record.rules.schedule)}>"
+
+    @property
+    def job_history_key(self) -> str:
+        """The key of the ids of its jobs."""
+        return default_keys().cron_history(self.name)
+
+    def enqueue(self, connection: Client | str | None = None) -> Job:
+        """Enqueue its job now; the entry must be on the server. Raises NoSuchCronError."""
+        return Cron(connection).run(self.name)
+
+    def get_job_ids(
+        self, connection: Client | str | None = None, start: int = 0, end: int = -1
+    ) -> list[str]:
+        """Return the ids of its jobs, newest first; *end* is included."""
+        return get_cron_job_ids(self.name, connection, start, end)
+
+    def should_run(self) -> bool:
+        """Return whether its time has come, as it was when it was read."""
+        due = self.next_enqueue_time
+        return due is not None and due <= datetime.now(UTC)
+
+    def get_next_enqueue_time(self) -> datetime | None:
+        """Return when it is enqueued next, as it was when it was read."""
+        return self.next_enqueue_time
+
+    def set_enqueue_time(self, time: datetime) -> None:
+        """Note when it was enqueued last, in this object alone: the server knows by itself."""
+        self.latest_enqueue_time = time
+
+    def note(self, entry: CronRecord) -> None:
+        """Take over what the server knows of it."""
+        self.record = entry
+        self.latest_enqueue_time = entry.last_at
+        self.next_enqueue_time = (
+            None if entry.slot is None else datetime.fromtimestamp(entry.slot, UTC)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as RQ's monitors read it."""
+        told = rq_cron_job(self.record, _json(self.args), _json(self.kwargs))
+        if "meta" in self.job_options:
+            told["meta"] = _json(self.job_options["meta"])
+        return told
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return one from what a scheduler shows. It can't be enqueued from there."""
+        shown = cls(
+            queue_name=data["queue_name"],
+            func_name=data["func_name"],
+            args=_from_json(data.get("args")),
+            kwargs=_from_json(data.get("kwargs")),
+            interval=data.get("interval"),
+            cron=data.get("cron"),
+            job_timeout=data.get("job_timeout"),
+            result_ttl=data.get("result_ttl", RESULT_TTL),
+            ttl=data.get("ttl"),
+            failure_ttl=data.get("failure_ttl"),
+            meta=_from_json(data.get("meta")),
+            name=data.get("name", ""),
+        )
+        shown.latest_enqueue_time = date_from_text(data.get("latest_enqueue_time"))
+        shown.next_enqueue_time = date_from_text(data.get("next_enqueue_time"))
+        return shown
+
+
+class CronScheduler:
+    """Keeps the entries of a configuration on the server, and fires what is due, anybody's.
+
+    Any number of them, and of workers, may run: each slot is fired once. What is registered is
+    stored by ``start``, ``enqueue_jobs`` or ``publish``. Entries that a configuration file had
+    and has no more are removed then.
+    """
+
+    def __init__(
+        self,
+        connection: Client | str | None = None,
+        logging_level: str | int = logging.INFO,
+        name: str = "",
+    ) -> None:
+        self._store = store_of(connection)
+        self._keys = default_keys()
+        self._cron = Cron(connection)
+        self._jobs: list[CronJob] = []
+        self._is_published = False
+        self._duty = Duty(self._store, self._keys)
+        self.hostname = socket.gethostname()
+        self.pid = os.getpid()
+        self.name = name or f"{self.hostname}:{self.pid}:{uuid.uuid4().hex[:6]}"
+        self.config_file = ""
+        self.created_at = datetime.now(UTC)
+        self.log = LOG
+        if self.log.level == logging.NOTSET:
+            self.log.setLevel(logging_level)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CronScheduler) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    @property
+    def connection(self) -> Any:
+        """The client that it talks through."""
+        return client_of(self._store)
+
+    @property
+    def key(self) -> str:
+        """The key of what it shows of itself."""
+        return self._keys.cron_scheduler(self.name)
+
+    # What is to happen
+
+    def register(  # noqa: PLR0913, PLR0917 - RQ's signature
+        self,
+        func: Callable[..., Any] | str,
+        queue_name: str,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        interval: float | None = None,
+        cron: str | None = None,
+        job_timeout: int | str | None = None,
+        result_ttl: int | str | None = RESULT_TTL,
+        ttl: int | str | None = None,
+        failure_ttl: int | str | None = None,
+        meta: Mapping[str, Any] | None = None,
+        webhooks: Any = None,
+        name: str = "",
+        **options: Any,
+    ) -> CronJob:
+        """Register a function, to be stored by ``publish`` or ``start``.
+
+        Where a name is taken, by another call of the same function, "#2" and so on follow it.
+        """
+        job = CronJob(
+            queue_name, func, None, args, kwargs, interval, cron, job_timeout, result_ttl, ttl,
+            failure_ttl, meta, webhooks, name, **options,
+        )  # fmt: skip
+        taken = {other.name for other in self._jobs}
+        number = 2
+        plain = job.name
+        while job.name in taken:
+            job.name = f"{plain}#{number}"
+            number += 1
+        job.record = dataclasses.replace(job.record, name=job.name)
+        self._jobs.append(job)
+        self._is_published = False
+        return job
+
+    def get_jobs(self) -> list[CronJob]:
+        """Return what was registered."""
+        return self._jobs
+
+    def load_config_from_file(self, config_path: str) -> None:
+        """Register what a file registers: a dotted name, a relative or an absolute path.
+
+        Raises InvalidOptionError, or another error of ours, and registers nothing, where
+        anything in it is wrong.
+        """
+        told = cron_config.load(config_path)
+        before = list(self._jobs)
+        try:
+            for each in told:
+                self.register(each.pop("func"), each.pop("queue_name"), **each)
+        except WorkhorseError:
+            self._jobs = before
+            raise
+        self.config_file = config_path
+        self.log.info("registered %d cron entries of %s", len(told), config_path)
+
+    def publish(self) -> None:
+        """Store what was registered, and remove what its file had and has no more.
+
+        What the server knows of an entry stays: a restart fires nothing. So does what was
+        edited there, until the file says another thing of it than before.
+        """
+        source = cron_config.source_of(self.config_file) if self.config_file else ""
+        for job in self._jobs:
+            record = dataclasses.replace(job.record, source=source)
+            owner = self._store.run(store.source_of(self._keys, job.name))
+            if owner not in ("", source):
+                self.log.error(
+                    "cron entry %s belongs to %s and stays as it is: give this one another name",
+                    job.name, owner,
+                )  # fmt: skip
+                continue
+            job.note(self._cron.put(record).record)
+        if source:
+            self._remove_others(source)
+        self._is_published = True
+
+    def _remove_others(self, source: str) -> None:
+        own = {job.name for job in self._jobs}
+        names = [name for name in self._store.run(store.names(self._keys)) if name not in own]
+        owners = self._store.look_at([store.source_of(self._keys, name) for name in names])
+        gone = [name for name, owner in zip(names, owners, strict=True) if owner == source]
+        if gone:
+            self._cron.delete(*gone)
+            self.log.warning("removed cron entries that %s has no more: %s", source,
+                             ", ".join(gone))  # fmt: skip
+
+    # What happens
+
+    def start(self) -> None:
+        """Store what was registered, and fire and forward until SIGTERM or SIGINT.
+
+        A server that is away is waited for.
+        """
+        self.log.info("cron scheduler %s started", self.name)
+        work = Scheduling(self._store, self._keys, show=self._shown, hide=self._hidden)
+        work.run(prepare=self.publish)
+
+    def enqueue_jobs(self) -> list[CronJob]:
+        """Fire what is due now, anybody's; return those of its own that this call fired."""
+        if not self._is_published:
+            self.publish()
+        self._duty.run_once(float("inf"))
+        fired = set(self._duty.fired)
+        self._refresh()
+        return [job for job in self._jobs if job.name in fired]
+
+    def calculate_sleep_interval(self) -> float:
+        """Return the seconds until the first of its entries is due, a minute at most."""
+        now = time.time()
+        due = [job.next_enqueue_time.timestamp() - now for job in self._jobs
+               if job.next_enqueue_time]  # fmt: skip
+        return max(0.0, min([*due, _LONGEST_SLEEP]))
+
+    def _refresh(self) -> None:
+        calls = [store.readable_entry(self._keys, job.name) for job in self._jobs]
+        for job, record in zip(self._jobs, self._store.look_at(calls), strict=True):
+            if record is not None:
+                job.note(record)
+
+    # What monitors see
+
+    def register_birth(self) -> None:
+        """Show it as alive."""
+        self.save()
+
+    def heartbeat(self) -> None:
+        """Show it as alive, and what it knows of its entries."""
+        self.save()
+
+    def save(self, pipeline: Any = None) -> None:
+        """Show it as alive, and its entries as they are on the server."""
+        del pipeline
+        self._store.run_many(self._shown())
+
+    def register_death(self, pipeline: Any = None) -> None:
+        """Take it off the list."""
+        del pipeline
+        self._store.run_many(self._hidden())
+
+    @property
+    def last_heartbeat(self) -> datetime | None:
+        """Its last sign of life; None if it is gone."""
+        return self._store.run(store.last_seen(self._keys, self.name))
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what monitors see of it."""
+        return {
+            "hostname": self.hostname,
+            "pid": str(self.pid),
+            "name": self.name,
+            "created_at": date_to_text(self.created_at),
+            "config_file": self.config_file,
+            "cron_jobs": json.dumps([job.to_dict() for job in self._jobs]),
+        }
+
+    def restore(self, raw_data: Mapping[str, str]) -> None:
+        """Take over what a scheduler shows of itself."""
+        self.hostname = raw_data.get("hostname", "")
+        self.pid = int(raw_data.get("pid") or 0)
+        self.name = raw_data.get("name") or self.name
+        self.created_at = date_from_text(raw_data.get("created_at")) or self.created_at
+        self.config_file = raw_data.get("config_file", "")
+        self._jobs = [
+            CronJob.from_dict(each) for each in json.loads(raw_data.get("cron_jobs") or "[]")
+        ]
+
+    def _shown(self) -> list[Any]:
+        self._refresh()
+        told: list[Value] = [word for pair in self.to_dict().items() for word in pair]
+        seen_at = self._store.run(store.now(self._keys))
+        return store.show_scheduler(self._keys, self.name, told, seen_at=seen_at)
+
+    def _hidden(self) -> list[Any]:
+        return store.hide_scheduler(self._keys, self.name)
+
+    @classmethod
+    def fetch(cls, name: str, connection: Client | str | None = None) -> Self:
+        """Return a scheduler by its name. Raises SchedulerNotFound."""
+        told = store_of(connection).run(store.scheduler(default_keys(), name))
+        if not told:
+            raise SchedulerNotFound(f"no cron scheduler {name!r} has shown itself lately")
+        found = cls(connection, name=name)
+        found.restore(told)
+        return found
+
+    @classmethod
+    def all(cls, connection: Client | str | None = None, cleanup: bool = True) -> list[Self]:  # noqa: FBT001, FBT002 - RQ's
+        """Return the schedulers that showed themselves in the last two minutes."""
+        del cleanup  # nothing is removed by looking; those that are gone are left out
+        server, keys = store_of(connection), default_keys()
+        since = server.run(store.now(keys)) - store.SCHEDULER_TTL
+        names = server.run(store.schedulers(keys, seen_since=since))
+        found: list[Self] = []
+        for name in names:
+            if told := server.run(store.scheduler(keys, name)):
+                scheduler = cls(connection, name=name)
+                scheduler.restore(told)
+                found.append(scheduler)
+        return found
+
+
+def create_cron(connection: Client | str | None = None) -> CronScheduler:
+    """Return a scheduler with what was registered since the last call."""
+    scheduler = CronScheduler(connection)
+    told = [dict(each) for each in cron_config.REGISTERED]
+    cron_config.REGISTERED.clear()
+    for each in told:
+        scheduler.register(each.pop("func"), each.pop("queue_name"), **each)
+    return scheduler
+
+
+def get_cron_job_ids(
+    name: str, connection: Client | str | None = None, start: int = 0, end: int = -1
+) -> list[str]:
+    """Return the ids of the jobs of the entry *name*, newest first; *end* is included."""
+    return [job_id for job_id, _ in Cron(connection).history(name, start, end)]
+
+
+def _json(value: Any) -> str | None:
+    if not value:
+        return None
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        return _NO_JSON
+
+
+def _from_json(text: Any) -> Any:
+    if not text or not isinstance(text, str):
+        return None
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
