@@ -1,5 +1,5 @@
 --! Store new jobs and put them on their queues, or where they wait first; each once however often the call is sent.
---! keys: job, groups, group
+--! keys: job, deferred, groups, group
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
 --! include: _clock, _push, _make_room, _others
