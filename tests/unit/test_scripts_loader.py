@@ -165,6 +165,17 @@ def test_a_script_declares_each_key_and_each_event_it_uses(name: str) -> None:
     assert asked <= set(re.findall(r"\['(\w+)'\] = ';", source))
 
 
+@pytest.mark.parametrize("name", scripts.names())
+def test_a_script_uses_what_is_defined_later_only_by_asking_for_it(name: str) -> None:
+    source = scripts.load(name).source
+    later = "".join(re.findall(r"^-- later$.*?^-- now$", source, re.MULTILINE | re.DOTALL))
+    rest = source.replace(later, "") if later else source
+    defined = re.compile(r"^(?:local )?function (\w+)\(", re.MULTILINE)
+    missing = set(defined.findall(later)) - set(defined.findall(rest))
+    called = set(re.findall(r"(?<![.\w])(\w+)\(", rest))
+    assert not missing & called
+
+
 def test_scripts_are_given_the_rows_of_their_events_alone() -> None:
     source = scripts.load("claim").source
     assert "local transitions = {['claim'] = ';queued=started;'}" in source

@@ -117,7 +117,8 @@ def _with_later(body: str) -> str:
     keys = (name for name in _names(inner, "keys") if name not in _names(outer, "keys"))
     events = (name for name in _names(inner, "events") if name not in _names(outer, "events"))
     rows = (f"transitions['{event}'] = '{_row(event)}'" for event in events)
-    defined = "\n".join((*map(_key, keys), *rows, inner.replace("--! ", "-- ")))
+    lines = ("-- later", *map(_key, keys), *rows, inner.replace("--! ", "-- "), "-- now")
+    defined = "\n".join(lines)
     return body[: found.start()] + defined + body[found.end() :]
 
 
