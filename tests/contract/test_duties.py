@@ -22,7 +22,9 @@ from workhorse.wire.records import JobRecord
 from workhorse.worker import duties
 from workhorse.worker.duties.duty import Duty, Report, Timetable
 from workhorse.worker.duties.forward import Forward
+from workhorse.worker.duties.promote import Promote
 from workhorse.worker.duties.reconcile import Reconcile
+from workhorse.worker.duties.reconsider import Reconsider
 from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.duties.sweep import Sweep
@@ -109,7 +111,7 @@ def test_every_duty_is_on_the_roster(store: Store, client: redis.Redis) -> None:
     assert {duty.name for duty in on_it} == modules - {"duty", "roster"}
 
 
-@pytest.mark.parametrize("duty", [Forward, Recover, Sweep, Reconcile])
+@pytest.mark.parametrize("duty", [Forward, Promote, Recover, Sweep, Reconcile, Reconsider])
 def test_a_duty_has_nothing_to_do_on_an_empty_server(store: Store, duty: type[Forward]) -> None:
     made: Duty = duty(store, KEYS)
     assert made.run_once(0) == Report(0)

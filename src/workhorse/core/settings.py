@@ -48,6 +48,8 @@ BELL_SECONDS = 1
 """An idle worker looks into its queues this often; RQ's producers ring no bell."""
 REGISTER_EVERY = 15.0
 FORWARD_EVERY = 0.5
+PROMOTE_EVERY = 0.25
+"""Between two looks for children of ended parents that were too many for one step."""
 RECOVER_EVERY = 5.0
 SWEEP_EVERY = 60.0
 ADMIT_EVERY = 5.0
@@ -57,5 +59,9 @@ RECONCILE_EVERY = 1.0
 RECONCILE_AFTER = 60.0
 """Seconds for which a job was in no place, and did not change, before it is put back. RQ moves
 jobs in several steps, between which they are nowhere; it waits as long itself."""
+RECONSIDER_EVERY = 1.0
+"""Between two pages of the walk through the jobs that wait for others."""
+RECONSIDER_AFTER = 10.0
+"""Between the beginnings of two such walks."""
 CHECKUP_EVERY = 3600.0
 """Seconds between two looks at the server's settings."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
+from workhorse.core.states import State
 from workhorse.store.calls import Arguments, Call, command, page, script
 from workhorse.store.drivers import Store
 from workhorse.store.findings import (
@@ -185,9 +186,21 @@ class _Auditor:
             answers: Iterator[Any] = iter(self._store.look_at(calls))
             for key, name in zip(key_slice, named, strict=True):
                 fact = KeyFacts(*(next(answers) for _ in range(4)))
+                if name and name.template == "dependents" and not fact.has_job:
+                    fact = fact._replace(has_waiters=self._has_waiters(key))
                 if fault := judge_key(name, fact):
                     job_id = shown(_bytes(name.parts.get("job", ""))) if name else ""
                     yield key, Finding(fault.kind, shown(key), job_id, fault.explanation)
+
+    def _has_waiters(self, key: bytes) -> bool:
+        """Return whether some of the jobs in a set of dependents wait for others."""
+        (ids,) = self._store.look_at([command("SRANDMEMBER", key, SCANNED, parse=list[bytes])])
+        jobs = [
+            self._keys.job(_text(job_id)).encode("utf-8", "surrogateescape")
+            for job_id in ids or ()
+        ]
+        asked = [command("HGET", job, "status", parse=_word) for job in jobs]
+        return any(word in _WAITING for word in self._store.look_at(asked))
 
     def _questions(self, key: bytes, parts: Mapping[str, str]) -> list[Call[Any]]:
         job = _bytes(self._keys.job(parts.get("job", "")))
@@ -240,6 +253,13 @@ def _entry(name: KeyName, member: bytes) -> Suspect:
 
 def _seen_at(sight: Sight, *places: Place) -> Sight:
     return replace(sight, places=(*sight.places, *places))
+
+
+_WAITING: Final = frozenset({State.DEFERRED.encode(), State.READY_TO_ENQUEUE.encode()})
+
+
+def _word(reply: bytes | None) -> bytes:
+    return reply or b""
 
 
 def _scored_page(reply: Any) -> tuple[bytes, list[bytes]]:

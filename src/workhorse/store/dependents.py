@@ -55,9 +55,9 @@ def reconsider(keys: Keys, children: Sequence[Child]) -> Call[Reconsidered]:
     return script("reconsider", keys, {}, children, parse=parse)
 
 
-def waiting_count(keys: Keys, room: str, queue: str) -> Call[int]:
-    """Return how many jobs of *queue* are in one of the WAITING_ROOMS."""
-    return command("ZCARD", keys.registry(room, queue), parse=int)
+def is_used(keys: Keys, room: str, queue: str) -> Call[bool]:
+    """Return whether jobs of *queue* are in one of the WAITING_ROOMS; it may be misshapen."""
+    return command("TYPE", keys.registry(room, queue), parse=lambda kind: kind == b"zset")
 
 
 def waiting_page(

@@ -76,8 +76,8 @@ SWEPT: Final = frozenset({"finished", "failed"})
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
-        "groups", "group", "limits", "limit", "allowed", "cron_schedulers", "cron_jobs",
-        "cron_due", "cron_entry",
+        "groups", "group", "limits", "limit", "allowed", "promoting", "cron_schedulers",
+        "cron_jobs", "cron_due", "cron_entry",
     }
 )  # fmt: skip
 """Keys that stay, by design. Of the others some are a job's, and the rest must expire."""
@@ -86,7 +86,7 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(LISTS | {"bell", "broken", "ended"}, "list"),
         **dict.fromkeys(SORTED_SETS | {"executions"}, "zset"),
         **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
-        **dict.fromkeys(("worker", "execution"), "hash"),
+        **dict.fromkeys(("worker", "execution", "promoting"), "hash"),
         "results": "stream",
     }
 )
@@ -208,6 +208,8 @@ class KeyFacts(NamedTuple):
     ttl: int
     has_job: bool
     is_listed: bool
+    has_waiters: bool = False
+    """Of a set of dependents: whether jobs wait for one that is gone, and may come again."""
 
 
 def judge_key(name: KeyName | None, facts: KeyFacts) -> Fault | None:
@@ -223,7 +225,9 @@ def judge_key(name: KeyName | None, facts: KeyFacts) -> Fault | None:
         fault = Fault(Kind.BROKEN, "jobs that could not be handled are set aside here")
     elif template in NEEDS_ITS_QUEUE and not facts.is_listed:
         fault = Fault(Kind.UNLISTED, "holds jobs of a queue that is not listed")
-    elif template in PERMANENT or facts.ttl != -1 or (template in OF_A_JOB and facts.has_job):
+    elif template in PERMANENT or facts.ttl != -1 or facts.has_waiters:
+        pass
+    elif template in OF_A_JOB and facts.has_job:
         pass
     else:
         whose = "its job is gone" if template in OF_A_JOB else "nobody owns it"

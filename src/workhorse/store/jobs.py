@@ -17,6 +17,7 @@ from workhorse.core.states import ENDED, Event, State
 from workhorse.core.verdicts import OnLost, Verdict
 from workhorse.store.broken import tell_broken, without_broken
 from workhorse.store.calls import Arguments, Call, Plan, script
+from workhorse.store.dependents import promote
 from workhorse.wire.claimed import (
     EXTRA_FIELDS,
     FIELDS_TO_RUN,
@@ -399,7 +400,8 @@ def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
 def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]:
     """Take all jobs off a queue and return how many: deleted, or canceled with *keep_jobs*.
 
-    Those that are claimed meanwhile run. With *forget* the queue is taken off the list.
+    Those that are claimed meanwhile run; those that wait for them are told at the end. With
+    *forget* the queue is taken off the list.
     """
     args: Arguments = {
         "queue": queue,
@@ -409,10 +411,10 @@ def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]
     }
     taken, last = 0, MANY
     while last == MANY:
-        last = yield from script(
-            "empty", keys, args, parse=lambda reply: int(without_broken(keys, reply)[0])
-        )
+        last = yield from script("empty", keys, args, parse=int)
         taken += last
+    while (yield from promote(keys)):
+        pass
     return taken
 
 

@@ -17,7 +17,7 @@ from workhorse.core.outcomes import Crashed, Returned, Stopped
 from workhorse.core.pacing import Pace, next_batch
 from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, workers
+from workhorse.store import dependents, jobs, workers
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_of_data
@@ -106,7 +106,7 @@ class Loop:
                     if self._options.burst:
                         # Beside ends it may have been carried out before one that retries its job:
                         # a server that forgot its scripts is sent some of a trip again.
-                        if self._asked_alone:
+                        if self._asked_alone and not self._promote():
                             break
                         continue
                     self._rest(suspended=claim.suspended)
@@ -177,6 +177,14 @@ class Loop:
                 job_id=job_id, state=state)  # fmt: skip
         if (more := len(claim.dropped) - _DROPS_TOLD) > 0:
             say("drop", f"dropped {more} more ids that have no job to run", jobs=more)
+
+    def _promote(self) -> bool:
+        """Return whether children of ended parents may have been queued: there were many."""
+        try:
+            return bool(self._insist(lambda: [dependents.promote(self._options.keys)])[0])
+        except ServerError as error:
+            tell(error, 0)
+            return False
 
     def _rest(self, *, suspended: bool) -> None:
         """Sleep until a queue's bell rings, but not long: RQ's producers ring none."""

@@ -45,3 +45,9 @@ end
 function tell_children(parent, state)
   if (lenient('SCARD', dependents_key(parent)) or 0) > 0 then go_on_telling(parent, state, '0') end
 end
+
+local function tell_children_later(parent, state)
+  if redis.call('EXISTS', dependents_key(parent)) == 1 then
+    keep_for_later({parent = parent, state = state, cursor = '0'})
+  end
+end

@@ -4,9 +4,9 @@
 --! args: queue, limit, keep, forget
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
 --! include: _move, _withdraw
---! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run or
---!   are scheduled: forward and recover look at known queues. Then a row for each that waited for one of them and was set
---!   aside (queue, id, the reason)
+--! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run,
+--!   are scheduled or wait for others: forward and recover look at known queues. Those that wait for what was taken are told by the script
+--!   `promote`, or this one would take what is queued then
 -- What waits for a place is not on the queue, and is admitted only once all that was there is taken.
 local taken, freed = 0, {}
 local function leave_later(key, id)
@@ -17,7 +17,8 @@ for _ = 1, tonumber(limit) do
   local id = redis.call('LPOP', queue_key(queue))
   if not id then
     for name in pairs(freed) do admit(name) end  -- those that earlier calls freed: the duty of that name
-    if forget == '1' and redis.call('EXISTS', lease_key(queue), scheduled_key(queue), queue_key(queue)) == 0 then
+    if forget == '1' and redis.call('EXISTS', lease_key(queue), scheduled_key(queue), queue_key(queue),
+      deferred_key(queue), ready_key(queue)) == 0 then
       redis.call('SREM', queues_key(), queue_key(queue))
       redis.call('DEL', bell_key(queue))
     end
@@ -37,12 +38,12 @@ for _ = 1, tonumber(limit) do
     if keep == '1' then
       redis.call('HSET', job, 'status', after('cancel', known.status))
       redis.call('ZADD', canceled_key(queue), score(now), id)
-      tell_children(id, after('cancel', known.status))
+      tell_children_later(id, after('cancel', known.status))
     else
-      tell_children(id, 'gone')
+      tell_children_later(id, 'gone')
       redis.call('DEL', job, results_key(id), dependencies_key(id))
       redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
     end
   end
 end
-return with_broken({taken})
+return taken

@@ -9,7 +9,9 @@ from workhorse.worker.duties.checkup import Checkup
 from workhorse.worker.duties.cron import Cron
 from workhorse.worker.duties.duty import Duty
 from workhorse.worker.duties.forward import Forward
+from workhorse.worker.duties.promote import Promote
 from workhorse.worker.duties.reconcile import Reconcile
+from workhorse.worker.duties.reconsider import Reconsider
 from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.sweep import Sweep
 from workhorse.worker.options import WorkerOptions
@@ -20,9 +22,11 @@ def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
     return (
         Checkup(store),
         Forward(store, options.keys),
+        Promote(store, options.keys),
         Cron(store, options.keys),
         Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
         Sweep(store, options.keys, options.queues),
         Admit(store, options.keys),
         Reconcile(store, options.keys),
+        Reconsider(store, options.keys),
     )
