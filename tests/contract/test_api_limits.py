@@ -21,6 +21,9 @@ from workhorse import (
     Retry,
     job,
 )
+from workhorse.store.drivers import Store
+from workhorse.store.schedule import forward
+from workhorse.wire.keys import Keys
 
 MAIL = RateLimit("mail", concurrency=1)
 
@@ -33,10 +36,7 @@ def queue(client: redis.Redis) -> Queue:
 def decorated(queue: Queue, **options: Any) -> Job:
     named = {name: options.pop(name) for name in ("job_id",) if name in options}
 
-    @job(queue, **options)
-    def add() -> None: ...
-
-    add.__module__, add.__qualname__ = "tests.support.calls", "add"
+    add = job(queue, **options)(calls.add_by_decorator)
     return add.delay(**named)
 
 
@@ -71,10 +71,6 @@ surfaces = pytest.mark.parametrize("surface", SURFACES)
 
 def due(scheduled: Job) -> Job:
     """Make a job due that was scheduled for later."""
-    from workhorse.store.drivers import Store
-    from workhorse.store.schedule import forward
-    from workhorse.wire.keys import Keys
-
     scheduled.connection.hset(f"rq:job:{scheduled.id}", "scheduled_for", 1)
     bring_forward(scheduled)
     Store(scheduled.connection).run(forward(Keys(), [scheduled.origin]))

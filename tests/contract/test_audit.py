@@ -99,6 +99,18 @@ BREAKS: dict[str, tuple[State | None, Break, Kind]] = {
     "a scheduled id": (None, lambda c: c.zadd("rq:scheduled:q", {"j": 1}), Kind.ORPHAN),
     "a canceled id": (None, lambda c: c.zadd("rq:canceled:q", {"j": 1}), Kind.ORPHAN),
     "a limited id": (None, lambda c: c.zadd("rq:rl:x:rate_limited", {"j": 1}), Kind.ORPHAN),
+    "a place of nobody": (None, lambda c: c.zadd("rq:rl:x:allowed", {"j": 1}), Kind.ORPHAN),
+    "a place that is not needed": (State.FINISHED, lambda c: c.zadd("rq:rl:x:allowed", {"j": 1}),
+                                   Kind.MISPLACED),
+    "a place while it waits for one": (State.RATE_LIMITED,
+                                       lambda c: c.zadd("rq:rl:slots:allowed", {"j": 1}),
+                                       Kind.MISPLACED),
+    "no place while it is queued": (State.QUEUED,
+                                    lambda c: c.hset("rq:job:j", "rate_limit_key", "slots"),
+                                    Kind.UNCOUNTED),
+    "no place while it runs": (State.STARTED,
+                               lambda c: c.hset("rq:job:j", "rate_limit_key", "x:allowed"),
+                               Kind.UNCOUNTED),
     "an id that is no text": (None, lambda c: c.rpush("rq:queue:q", b"\xff\x00"), Kind.ORPHAN),
     "a hash come back": (None, lambda c: c.hset("rq:job:j", "meta", "late"), Kind.LEFTOVER),
     "an end for ever": (State.STOPPED, lambda c: (c.persist("rq:job:j"), c.delete("rq:failed:q")),
@@ -120,6 +132,14 @@ def test_what_is_out_of_place_is_found(every_life: Life, name: str) -> None:
     every_life.client.sadd("rq:queues", "rq:queue:q", "rq:queue:r")
     break_it(every_life.client)
     assert kinds(every_life) == [kind]
+
+
+@pytest.mark.parametrize("key", ["mail", "mail:allowed", "é\n"])
+def test_jobs_of_a_limit_are_in_order(every_life: Life, key: str) -> None:
+    limit: dict[str, Any] = {"rate_limit_key": key, "rate_limit_concurrency": 2}
+    every_life.enqueue("a", "b", "c", **limit)
+    every_life.claim()
+    assert found(every_life) == []
 
 
 def test_jobs_of_a_queue_that_is_not_listed_are_found(every_life: Life) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,8 +19,8 @@ from workhorse.store import jobs, limits, schedule
 from workhorse.wire.claimed import Claimed
 from workhorse.worker.duties.admit import Admit
 
-ONE = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
-TWO = {"rate_limit_key": "mail", "rate_limit_concurrency": 2}
+ONE: dict[str, Any] = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
+TWO: dict[str, Any] = {"rate_limit_key": "mail", "rate_limit_concurrency": 2}
 
 
 def with_place(life: Life, key: str = "mail") -> list[str]:
@@ -262,7 +263,7 @@ KEYS = ["mail", "x", "x:allowed", "x:allowed:", "x:rate_limited", ":", "é 🐴\
 def test_limits_of_any_names_keep_apart(every_life: Life) -> None:
     life = every_life
     for number, key in enumerate(KEYS):
-        limit = {"rate_limit_key": key, "rate_limit_concurrency": 1}
+        limit: dict[str, Any] = {"rate_limit_key": key, "rate_limit_concurrency": 1}
         life.enqueue(f"a{number}", f"b{number}", **limit)
     for number, key in enumerate(KEYS):
         assert (with_place(life, key), waiting(life, key)) == ([f"a{number}"], [f"b{number}"])
@@ -274,7 +275,7 @@ def test_limits_of_any_names_keep_apart(every_life: Life) -> None:
 
 
 def test_a_limit_called_as_anothers_places_takes_none_of_them_away(every_life: Life) -> None:
-    """As RQ's client names its keys: the limit ``x:allowed`` has the places of ``x`` as its own."""
+    """RQ's client makes such keys: its limit ``x:allowed`` has the places of ``x`` as its own."""
     life = every_life
     life.enqueue("a", **{**ONE, "rate_limit_key": "x"})
     life.client.sadd("rq:rl-keys", "x:allowed")
@@ -474,31 +475,22 @@ class Walk:
         self.made = 0
 
     def step(self, what: str, number: int) -> None:
-        life = self.life
-        known = sorted(key.removeprefix("rq:job:") for key in life.dump() if ":job:" in key)
+        known = sorted(
+            key.removeprefix("rq:job:") for key in self.life.dump() if key.startswith("rq:job:")
+        )
         held = sorted(self.held)
-        job = self.held[held[number % len(held)]] if held else None
         if what == "enqueue":
             self.made += 1
-            options = ({}, {"due_in": 60}, {"retries_left": 9, "retry_intervals": (60,)},
-                       {"retries_left": 9}, {"repeats_left": 9})[number % 5]  # fmt: skip
-            life.enqueue(f"j{self.made:03}", **TWO, **options)
+            self.life.enqueue(f"j{self.made:03}", **TWO, **KINDS[number % len(KINDS)])
         elif what == "claim":
-            for claimed in life.claim(1 + number % 2).jobs:
+            for claimed in self.life.claim(1 + number % 2).jobs:
                 self.held[claimed.job_id] = claimed
-        elif what == "forward" and known:
-            bring_forward(life, known[number % len(known)])
-        elif what in ("cancel", "delete", "requeue") and known:
-            getattr(life, what)(known[number % len(known)])
-        elif what == "lapse" and job:
-            life.extend(job, lease=-1)
-            life.recover()
-        elif job and what in OUTCOMES:
-            life.settle(job, judge(OUTCOMES[what], job.policy))
-            self.held.pop(job.job_id)
-        elif job and what == "release":
-            life.release(job)
-            self.held.pop(job.job_id)
+        elif what in MOVES and known:
+            MOVES[what](self.life, known[number % len(known)])
+        elif what in RUNS and held:
+            RUNS[what](self.life, self.held[held[number % len(held)]])
+            if what != "lapse":  # whoever held it may still believe so
+                self.held.pop(held[number % len(held)])
 
     def check(self) -> None:
         life, placed, waits = self.life, with_place(self.life), waiting(self.life)
@@ -513,23 +505,25 @@ class Walk:
         assert len(placed) == 2 or not waits
 
 
-OUTCOMES = {
-    "succeed": Returned(b""),
-    "fail": Raised("boom"),
-    "stop": Stopped(),
-    "crash": Crashed("boom"),
+KINDS: list[dict[str, Any]] = [
+    {}, {"due_in": 60}, {"retries_left": 9, "retry_intervals": (60,)}, {"retries_left": 9},
+    {"repeats_left": 9}, {"repeats_left": 9, "repeat_intervals": (60,)},
+]  # fmt: skip
+MOVES: dict[str, Callable[[Life, str], object]] = {
+    "forward": bring_forward,
+    "cancel": Life.cancel,
+    "delete": Life.delete,
+    "requeue": Life.requeue,
 }
-STEPS = [
-    "enqueue",
-    "claim",
-    "forward",
-    "cancel",
-    "delete",
-    "requeue",
-    "lapse",
-    "release",
-    *OUTCOMES,
-]
+RUNS: dict[str, Callable[[Life, Claimed], object]] = {
+    "succeed": lambda life, job: life.settle(job, judge(Returned(b""), job.policy)),
+    "fail": lambda life, job: life.settle(job, judge(Raised("boom"), job.policy)),
+    "stop": lambda life, job: life.settle(job, judge(Stopped(), job.policy)),
+    "crash": lambda life, job: life.settle(job, judge(Crashed("boom"), job.policy)),
+    "release": Life.release,
+    "lapse": lambda life, job: (life.extend(job, lease=-1), life.recover()),
+}
+STEPS = ["enqueue", "claim", *MOVES, *RUNS]
 
 
 @given(some.lists(some.tuples(some.sampled_from(STEPS), some.integers(0, 9)), max_size=40))

@@ -14,6 +14,7 @@ from workhorse.core.states import State
 from workhorse.store import reconcile
 from workhorse.store.audit import audit
 from workhorse.store.reconcile import SEARCHED, Reconciled, Sighting
+from workhorse.worker.duties.admit import Admit
 from workhorse.worker.duties.reconcile import Reconcile
 
 LONG_AGO = "2020-01-01T00:00:00.000000Z"
@@ -113,12 +114,45 @@ def test_a_job_in_its_place_is_not_seen(every_life: Life, state: State) -> None:
     assert look(every_life) == []
 
 
-@pytest.mark.parametrize(
-    "state", [State.DEFERRED, State.RATE_LIMITED, State.READY_TO_ENQUEUE], ids=str
-)
+def test_a_job_that_waited_for_a_place_does_so_again_before_the_others(every_life: Life) -> None:
+    life = every_life
+    limit: dict[str, Any] = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
+    life.enqueue("a", "b", "c", "d", **limit)
+    life.client.zrem("rq:rl:mail:rate_limited", "b", "c")
+    seen = look(life)
+    by_id = sorted(seen, key=lambda one: one.job_id, reverse=True)
+    assert put_back(life, *by_id) == [Reconciled.APPLIED] * 2
+    assert put_back(life, *by_id) == [Reconciled.REFUSED] * 2
+    assert life.members("rq:rl:mail:rate_limited") == ["b", "c", "d"]
+    assert audit(life.store, life.keys) == []
+
+
+def test_one_whose_limit_is_gone_too_gets_the_place_that_is_free(every_life: Life) -> None:
+    life = every_life
+    limit: dict[str, Any] = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
+    life.enqueue("a", "b", **limit)
+    life.delete("a")
+    life.enqueue("c", **limit)
+    life.client.delete(*life.client.keys("rq:rl*"))
+    assert put_back(life, *look(life)) == [Reconciled.APPLIED]
+    Admit(life.store, life.keys).run_once(0)
+    assert "c" in life.waiting()
+
+
+def test_one_that_names_no_limit_is_left_alone(every_life: Life) -> None:
+    life = every_life
+    life.in_state(State.RATE_LIMITED)
+    life.client.delete("rq:rl:slots:rate_limited")
+    life.client.hdel("rq:job:j", "rate_limit_key")
+    before = life.dump()
+    assert put_back(life, *look(life)) == [Reconciled.REFUSED]
+    assert life.dump() == before
+
+
+@pytest.mark.parametrize("state", [State.DEFERRED, State.READY_TO_ENQUEUE], ids=str)
 def test_what_only_rq_can_move_is_left_alone(life: Life, state: State) -> None:
     life.in_state(state)
-    life.client.delete("rq:deferred:q", "rq:ready:q", "rq:rl:slots:rate_limited")
+    life.client.delete("rq:deferred:q", "rq:ready:q")
     assert look(life) == []
 
 

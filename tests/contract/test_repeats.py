@@ -23,7 +23,7 @@ from workhorse.core.verdicts import judge
 from workhorse.store import workers
 from workhorse.store.jobs import Settled
 
-TWICE = {"repeats_left": 2, "repeat_intervals": (0,)}
+TWICE: dict[str, Any] = {"repeats_left": 2, "repeat_intervals": (0,)}
 
 
 @pytest.fixture
@@ -224,8 +224,9 @@ def test_a_lapsed_run_keeps_its_repeats(every_life: Life) -> None:
 @pytest.mark.parametrize(
     ("left", "intervals", "to"),
     [
-        (b"x", b"[0]", State.FINISHED), (b"-3", b"[0]", State.FINISHED), (b"", b"", State.FINISHED),
-        (b"9" * 30, b"[0]", State.FINISHED), (b"2", b"[", State.QUEUED), (b"2", b"[]", State.QUEUED),
+        (b"x", b"[0]", State.FINISHED), (b"-3", b"[0]", State.FINISHED),
+        (b"", b"", State.FINISHED), (b"9" * 30, b"[0]", State.FINISHED),
+        (b"2", b"[", State.QUEUED), (b"2", b"[]", State.QUEUED),
         (b"2", b"[-5]", State.QUEUED), (b"2", b"[1e300]", State.SCHEDULED),
     ],
 )  # fmt: skip

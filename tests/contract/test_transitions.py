@@ -132,8 +132,9 @@ def recover(life: Life, job: Claimed, to: State | None) -> object:
 
 def put_back(life: Life, _job: Claimed, _to: State | None) -> object:
     """Take the job out of its place first, if that is where it may be missed."""
-    if life.state() in (State.QUEUED, State.STARTED, State.SCHEDULED):
+    if life.state() in (State.QUEUED, State.STARTED, State.SCHEDULED, State.RATE_LIMITED):
         life.client.delete("rq:queue:q", "rq:wip:q", "rq:scheduled:q", "rq:executions:j")
+        life.client.delete("rq:rl:slots:rate_limited")
     seen = life.store.run(reconcile.sight(life.keys, b"j"))
     return life.store.run(reconcile.reconcile(life.keys, [seen]))
 

@@ -17,6 +17,11 @@ def add(left: int = 0, right: int = 0) -> int:
     return left + right
 
 
+def add_by_decorator() -> int:
+    """Return a sum; for tests that decorate it."""
+    return 1 + 2
+
+
 def note(*args: Any, **kwargs: Any) -> None:
     WAS_CALLED.append((args, kwargs))
 

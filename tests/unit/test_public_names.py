@@ -12,7 +12,8 @@ import workhorse
 from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
-    "Queue", "Job", "JobStatus", "Result", "Retry", "Worker", "SimpleWorker", "job",
+    "Queue", "Job", "JobStatus", "Result", "Retry", "Repeat", "RateLimit", "RateLimitRegistry",
+    "Worker", "SimpleWorker", "job",
     "get_current_job", "cancel_job", "requeue_job", "stop_job", "send_stop_job_command",
     "send_shutdown_command", "JSONSerializer", "PickleSerializer",
     "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "EnqueueRefusedError",

@@ -84,7 +84,7 @@ _DEFERRED = (State.DEFERRED, State.READY_TO_ENQUEUE)
 
 _PROMOTED = (State.QUEUED, State.SCHEDULED, State.RATE_LIMITED)
 
-_PUT_BACK = (State.QUEUED, State.SCHEDULED, State.STARTED)
+_PUT_BACK = (State.QUEUED, State.SCHEDULED, State.STARTED, State.RATE_LIMITED)
 """Where a job may be found missing. The others wait for what only RQ's processes do."""
 
 TRANSITIONS: Mapping[tuple[State | None, Event], tuple[State | None, ...]] = MappingProxyType(

@@ -224,7 +224,7 @@ def look(keys: Keys, suspects: Sequence[Suspect], *, in_lists: bool) -> Call[lis
 
 
 def _sight(job_id: bytes, row: list[Any]) -> Sight:
-    exists, status, queue, execution, expires, indexed, words = row
+    exists, status, queue, execution, expires, indexed, words, limit = row
     places = [
         Place(kind.decode(), where, detail)
         for kind, where, detail in zip(words[::3], words[1::3], words[2::3], strict=True)
@@ -238,12 +238,13 @@ def _sight(job_id: bytes, row: list[Any]) -> Sight:
         expires=bool(expires),
         indexed=frozenset(indexed),
         places=tuple(places),
+        limit=limit,
     )
 
 
 def _entry(name: KeyName, member: bytes) -> Suspect:
     """Return the job of a sorted set's entry, and where it was seen."""
-    if name.template == "limited":
+    if name.template in {"limited", "allowed"}:
         return Suspect(member, limit=_bytes(name.parts["limit"]))
     queue = _bytes(name.parts["queue"])
     if name.template == "lease":

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     """A job is in one place, but not where its state belongs."""
     UNFENCED = "unfenced"
     """A started job's execution is not the one that holds its lease."""
+    UNCOUNTED = "uncounted"
+    """A queued or started job has no place in its rate limit: more than it allows may run."""
     ORPHAN = "orphan"
     """An entry of a list, a registry or a lease has no job."""
     LEFTOVER = "leftover"
@@ -68,16 +70,19 @@ HOMES: Final[Mapping[State, tuple[str, ...]]] = MappingProxyType(
 
 LISTS: Final = frozenset({"queue", "intermediate"})
 SORTED_SETS: Final = frozenset(
-    {"lease", "scheduled", "deferred", "ready", "finished", "failed", "canceled", "limited"}
-)
+    {
+        "lease", "scheduled", "deferred", "ready", "finished", "failed", "canceled", "limited",
+        "allowed",
+    }
+)  # fmt: skip
 SWEPT: Final = frozenset({"finished", "failed"})
 """Registries whose entries have an expiry of their own, after which the next sweep takes them."""
 
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
-        "groups", "group", "limits", "limit", "allowed", "promoting", "cron_schedulers",
-        "cron_jobs", "cron_due", "cron_entry",
+        "groups", "group", "limits", "limit", "promoting", "cron_schedulers", "cron_jobs",
+        "cron_due", "cron_entry",
     }
 )  # fmt: skip
 """Keys that stay, by design. Of the others some are a job's, and the rest must expire."""
@@ -116,6 +121,8 @@ class Sight:
     expires: bool
     indexed: frozenset[bytes]
     places: tuple[Place, ...]
+    limit: bytes = b""
+    """The key of its rate limit."""
 
 
 class Fault(NamedTuple):
@@ -146,9 +153,25 @@ def judge(sight: Sight) -> list[Fault]:
         state = State(sight.status)
     except ValueError:
         return [Fault(Kind.MISSHAPEN, f"{sight.status!r} is no state of a job")]
-    here = [place for place in sight.places if _is_home(sight, state, place)]
-    elsewhere = [p for p in sight.places if p not in here and not _is_over(p)]
-    return _judge_places(sight, state, here, elsewhere)
+    places = [place for place in sight.places if place.kind != "allowed"]
+    here = [place for place in places if _is_home(sight, state, place)]
+    elsewhere = [p for p in places if p not in here and not _is_over(p)]
+    return _judge_places(sight, state, here, elsewhere) + _judge_limit(sight, state)
+
+
+def _judge_limit(sight: Sight, state: State) -> list[Fault]:
+    """Return what is wrong with the places that a job has in rate limits."""
+    given = [place for place in sight.places if place.kind == "allowed"]
+    if state not in _COUNTED:
+        why = f"{state.value}, and has a place in rate limit"
+        return [Fault(Kind.MISPLACED, f"{why} {shown(p.queue)!r}", p) for p in given]
+    if sight.limit and not given:
+        why = f"{state.value}, and has no place in its rate limit {shown(sight.limit)!r}"
+        return [Fault(Kind.UNCOUNTED, why)]
+    return []
+
+
+_COUNTED: Final = (State.QUEUED, State.STARTED)
 
 
 def _judge_places(

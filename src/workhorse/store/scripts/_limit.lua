@@ -90,13 +90,17 @@ local function wait_for_place(key, concurrency, job_id, at_front, to, is_new)
   admit(name, job_id, at_front)
 end
 
--- Take a job's place, and its wait for one; return the limits that have a place more now. Of RQ's a limit may have
--- the name that is our job's key.
+-- By which names the limit of a job may be known: ours, and RQ's.
+local function names_of(key)
+  if not key or key == '' then return {} end
+  local own = limit_name(key)
+  return own == key and {key} or {own, key}
+end
+
+-- Take a job's place, and its wait for one; return the limits that have a place more now.
 local function give_up_place(key, job_id)
   local freed = {}
-  if not key or key == '' then return freed end
-  local own = limit_name(key)
-  for _, name in ipairs(own == key and {key} or {own, key}) do
+  for _, name in ipairs(names_of(key)) do
     lenient('ZREM', limited_key(name), job_id)
     if lenient('ZREM', allowed_key(name), job_id) == 1 then
       freed[#freed + 1] = name

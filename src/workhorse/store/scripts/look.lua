@@ -1,10 +1,11 @@
 --! Say where jobs are, each in one moment, so that one on its way is seen in one place. Changes nothing.
---! keys: job, executions, queue, intermediate, lease, scheduled, deferred, ready, finished, failed, canceled, limited
+--! keys: job, executions, queue, intermediate, lease, scheduled, deferred, ready, finished, failed, canceled, limited, allowed
 --! args: in_lists
 --! each: job_id, execution_id, queue, limit
---! include: _clock
+--! include: _clock, _push, _end_execution, _limit
 --! returns: a row for each: whether its hash is there, its state, queue and execution, whether it expires, the
---!   executions that RQ's index knows, and its places, three words for each. Lists are searched if `in_lists` is 1
+--!   executions that RQ's index knows, its places, three words for each, and the key of its rate limit. Lists are
+--!   searched if `in_lists` is 1
 local zsets = {
   {'scheduled', scheduled_key}, {'deferred', deferred_key}, {'ready', ready_key}, {'finished', finished_key},
   {'failed', failed_key}, {'canceled', canceled_key},
@@ -58,13 +59,16 @@ local function look(item)
   for _, queue in ipairs(unique({known[2] or item.queue, item.queue})) do
     look_in_queue(item, queue, executions, found)
   end
-  for _, limit in ipairs(unique({known[4] or item.limit, item.limit})) do
-    if ask('ZSCORE', limited_key(limit), item.job_id) then
-      for _, word in ipairs({'limited', limit, ''}) do found[#found + 1] = word end
+  local key = known[4] or ''
+  for _, limit in ipairs(unique({limit_name(key), key, item.limit})) do
+    for kind, place_of in pairs({limited = limited_key, allowed = allowed_key}) do
+      if limit ~= '' and ask('ZSCORE', place_of(limit), item.job_id) then
+        for _, word in ipairs({kind, limit, ''}) do found[#found + 1] = word end
+      end
     end
   end
   return {redis.call('EXISTS', job), known[1] or '', known[2] or '', known[3] or '',
-    redis.call('TTL', job) == -1 and 0 or 1, indexed, found}
+    redis.call('TTL', job) == -1 and 0 or 1, indexed, found, known[4] or ''}
 end
 
 local rows = {}

@@ -2,7 +2,7 @@
 --! keys: queues, queue, job, scheduled
 --! events: reconcile
 --! each: job_id
---! include: _clock, _end_execution, _places
+--! include: _clock, _push, _end_execution, _limit, _places
 --! returns: how many were looked at, for the first ends of few queues' lists are read in one call; the queues of live
 --!   jobs that are not listed, with a job each; and a row for each job: id, state, execution, when queued, queue
 -- A list is never searched for a job: who is older than all at the front of it, and is not there, is worth a search.
@@ -46,7 +46,7 @@ local function note_unlisted(queue, id)
 end
 
 local function look(id)
-  local known = lenient('HMGET', job_key(id), 'status', 'origin', 'execution_id', 'enqueued_at') or {}
+  local known = lenient('HMGET', job_key(id), 'status', 'origin', 'execution_id', 'enqueued_at', 'rate_limit_key') or {}
   local status, queue = known[1], known[2]
   if not status or not queue or queue == '' or not after('reconcile', status) then return end
   note_unlisted(queue, id)
@@ -54,6 +54,8 @@ local function look(id)
   local seems_lost
   if status == 'queued' then
     seems_lost = seems_unqueued(queue, id, stamp)
+  elseif status == 'rate_limited' then
+    seems_lost = not waits_for_place(known[5], id)
   else
     seems_lost = status ~= 'scheduled' or not lenient('ZSCORE', scheduled_key(queue), id)
   end

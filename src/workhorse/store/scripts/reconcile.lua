@@ -3,11 +3,11 @@
 --! events: reconcile
 --! args: most
 --! each: job_id, status, execution_id, enqueued_at, queue
---! include: _clock, _push, _end_execution, _places
+--! include: _clock, _push, _end_execution, _limit, _places
 --! returns: for each 'applied'; 'found' if it is in its queue's list, 'refused' if it is in another place or has changed;
 --!   'later' if the list was too long to be searched too: `most` entries in all, but always one list
--- A queued job goes to the front of its queue, a scheduled one is due, a started one gets a lease that has lapsed: it
--- is then judged as lost.
+-- A queued job goes to the front of its queue, one that waits for a place to the front of those that do, a scheduled one
+-- is due, a started one gets a lease that has lapsed: it is then judged as lost.
 local replies, searched = {}, 0
 
 local function is_as_seen(item)
@@ -46,10 +46,24 @@ local function queue_again(item)
   return 'applied'
 end
 
+local function wait_again(item)
+  local known = lenient('HMGET', job_key(item.job_id), 'rate_limit_key', 'rate_limit_concurrency')
+  local key = known[1] or ''
+  if key == '' or waits_for_place(key, item.job_id) or not pcall(check_limit, key) then return 'refused' end
+  clear_places(item)
+  local name = limit_name(key)
+  local first = redis.call('ZRANGE', limited_key(name), 0, 0, 'WITHSCORES')[2]
+  redis.call('ZADD', limited_key(name), score(math.min(now, (tonumber(first or '') or now) - 1)), item.job_id)
+  redis.call('HSETNX', limit_key(name), 'concurrency', tonumber(known[2] or '') or 1)
+  lenient('SADD', limits_key(), name)  -- the next sweep admits it
+  return 'applied'
+end
+
 local function reconcile(item)
   if not after('reconcile', item.status) or not is_as_seen(item) then return 'refused' end
   if is_held(item.queue, item.job_id, item.execution_id) then return 'refused' end
   if item.status == 'queued' then return queue_again(item) end
+  if item.status == 'rate_limited' then return wait_again(item) end
   if item.status == 'scheduled' then return add(scheduled_key(item.queue), item, item.job_id) end
   return add(lease_key(item.queue), item, lease_member(item.job_id, item.execution_id))
 end
