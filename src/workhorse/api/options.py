@@ -29,9 +29,6 @@ from workhorse.wire.records import IN_HASH, JobRecord
 
 Function = Callable[..., Any] | str
 
-NOT_YET: Final = ("pipeline",)
-"""Options of RQ 3.0 that this version refuses rather than ignores."""
-
 
 class EnqueueData(NamedTuple):
     """One call for ``Queue.enqueue_many``, as ``Queue.prepare_data`` returns it."""
