@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, cast
 
 from workhorse.api.connection import default_keys
 from workhorse.api.job import Job
@@ -39,8 +39,8 @@ class QueueRegistries(QueueContent):
             name = default_keys().queue_name(queue_key)
         except ValueError as error:
             raise InvalidOptionError(str(error)) from None
-        make: Any = cls
-        return make(name, connection, job_class=job_class, serializer=serializer)  # type: ignore[no-any-return] # of cls
+        make = cast("Any", cls)
+        return cast("Self", make(name, connection, job_class=job_class, serializer=serializer))
 
     @property
     def started_job_registry(self) -> StartedJobRegistry:

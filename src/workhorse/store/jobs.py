@@ -39,10 +39,6 @@ SLICE: Final = 100
 """Jobs that a duty moves in one call."""
 
 
-SWEPT: Final = 1000
-"""Entries of a registry that ``sweep`` removes in one call."""
-
-
 class Enqueued(NamedTuple):
     """What became of jobs that were enqueued."""
 
@@ -340,18 +336,6 @@ def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call
     )
 
 
-def sweep(
-    keys: Keys, queues: Iterable[str], *, kinds: Sequence[str] = ("finished", "failed")
-) -> Call[list[int]]:
-    """Remove expired entries of registries of these *kinds*; return how many for each queue.
-
-    At most ``SWEPT`` of each registry go in one call.
-    """
-    items = [QueueName(name) for name in queues]
-    args: Arguments = {"limit": SWEPT, "kinds": kinds}
-    return script("sweep", keys, args, items, parse=lambda reply: without_broken(keys, reply))
-
-
 def cancel(
     keys: Keys,
     job_id: str,
@@ -450,7 +434,7 @@ def set_meta(keys: Keys, job_id: str, meta: bytes) -> Call[bool]:
 
 def save(keys: Keys, record: JobRecord) -> Call[bool]:
     """Store a job that waits nowhere; False, and nothing written, if its id is taken."""
-    args: Arguments = {"job_id": record.id, "fields": encode(record)}
+    args: Arguments = {"job_id": record.id, "fields": ["status", State.CREATED, *encode(record)]}
     return script("save", keys, args, parse=bool)
 
 

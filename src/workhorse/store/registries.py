@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from workhorse.core.states import State
 from workhorse.store import jobs
+from workhorse.store.broken import without_broken
 from workhorse.store.calls import Arguments, Call, Plan, command, script
 from workhorse.wire.keys import Keys, split_lease
 
@@ -14,6 +15,10 @@ Kind = Literal["lease", "finished", "failed", "deferred", "ready", "scheduled", 
 
 PAGE: Final = 1000
 """Entries that one command reads: a fraction of a millisecond of the server's time."""
+
+
+SWEPT: Final = 1000
+"""Entries of a registry that ``sweep`` removes in one call."""
 
 
 class Listed(NamedTuple):
@@ -95,11 +100,23 @@ def reschedule(keys: Keys, queue: str, job_id: str, *, due: float) -> Call[State
     return script("reschedule", keys, args, parse=jobs.state_of)
 
 
-def sweep(keys: Keys, kind: Kind, queue: str) -> Plan[int]:
-    """Remove what has expired from a registry of ended jobs, in slices; return how many."""
-    removed, last = 0, jobs.SWEPT
-    while last >= jobs.SWEPT:
-        (last,) = yield from jobs.sweep(keys, [queue], kinds=(kind,))
+def sweep(
+    keys: Keys, queues: Iterable[str], *, kinds: Sequence[str] = ("finished", "failed")
+) -> Call[list[int]]:
+    """Remove expired entries of registries of these *kinds*; return how many for each queue.
+
+    At most ``SWEPT`` of each registry go in one call.
+    """
+    items = [jobs.QueueName(name) for name in queues]
+    args: Arguments = {"limit": SWEPT, "kinds": kinds}
+    return script("sweep", keys, args, items, parse=lambda reply: without_broken(keys, reply))
+
+
+def sweep_all(keys: Keys, kind: Kind, queue: str) -> Plan[int]:
+    """Remove all that has expired from one registry, in slices; return how many entries."""
+    removed, last = 0, SWEPT
+    while last >= SWEPT:
+        (last,) = yield from sweep(keys, [queue], kinds=(kind,))
         removed += last
     return removed
 

@@ -5,5 +5,5 @@
 if redis.call('EXISTS', job_key(job_id)) == 1 then
   return 0
 end
-redis.call('HSET', job_key(job_id), 'status', 'created', unpack(fields))
+redis.call('HSET', job_key(job_id), unpack(fields))
 return 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from workhorse.core.settings import SWEEP_EVERY
-from workhorse.store import jobs, views, workers
+from workhorse.store import registries, views, workers
 from workhorse.store.calls import Plan
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
@@ -34,5 +34,5 @@ class Sweep:
         known = sorted({*listed, *self._own})
         swept = yield from workers.sweep_workers(self._keys, known)
         if listed:
-            swept += sum((yield from jobs.sweep(self._keys, listed)))
+            swept += sum((yield from registries.sweep(self._keys, listed)))
         return swept
