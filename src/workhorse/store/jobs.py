@@ -70,6 +70,7 @@ class StartedJob(NamedTuple):
     token: str
     queue: str
     execution_id: str
+    group: str
     fields: list[Value]
 
 
@@ -136,7 +137,12 @@ def start(
 ) -> Call[Enqueued]:
     """Store a new job as started by *execution*, for a queue that runs its jobs itself."""
     item = StartedJob(
-        record.id, record.token, record.origin, execution.execution_id, encode(record)
+        record.id,
+        record.token,
+        record.origin,
+        execution.execution_id,
+        record.group_id or "",
+        encode(record),
     )
     args: Arguments = {"worker": worker, "lease": lease, "unique": int(record.unique)}
     return script("start", keys, args, [item], parse=_enqueued)
