@@ -74,22 +74,18 @@ class Worker:
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
-        several = [queues] if isinstance(queues, str | Queue) else list(queues)
-        if not several:
-            raise InvalidOptionError(
-                "a worker needs a queue: give names, as in Worker(['default'])"
-            )
+        several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
         if first is not None:
             connection = first.connection if connection is None else connection
             serializer = first.serializer if serializer is None else serializer
+            job_class = first.job_class if job_class is None else job_class
         lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
-        given = job_class if first is None or job_class is not None else first.job_class
-        self.job_class = choose_class("job_class", given, Job)
-        self.queue_class = choose_class("queue_class", queue_class, Queue)
-        self._queue = partial(self.queue_class, job_class=self.job_class)
+        self.job_class = choose_class("job_class", job_class, Job)
+        chosen = choose_class("queue_class", queue_class, Queue)
+        self._queue = partial(chosen, job_class=self.job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
             queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
@@ -345,6 +341,13 @@ class RegisteredWorker:
     def total_working_time(self) -> float:
         """How long its jobs ran in all, in seconds."""
         return self._record.total_working_time
+
+
+def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
+    several = [queues] if isinstance(queues, str | Queue) else list(queues)
+    if not several:
+        raise InvalidOptionError("a worker needs a queue: give names, as in Worker(['default'])")
+    return several
 
 
 def _level(level: str | int | None) -> int:
