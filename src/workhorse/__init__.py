@@ -33,9 +33,20 @@ if TYPE_CHECKING:
     )
     from workhorse.api.current import get_current_job
     from workhorse.api.decorators import job
+    from workhorse.api.executions import Execution
+    from workhorse.api.groups import Group
     from workhorse.api.job import Job, JobStatus
     from workhorse.api.limits import RateLimitRegistry
     from workhorse.api.queue import Queue
+    from workhorse.api.registries import (
+        CanceledJobRegistry,
+        DeferredJobRegistry,
+        FailedJobRegistry,
+        FinishedJobRegistry,
+        ReadyJobRegistry,
+        ScheduledJobRegistry,
+        StartedJobRegistry,
+    )
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
     from workhorse.core.errors import (
@@ -49,6 +60,7 @@ if TYPE_CHECKING:
         JobStoppedException,
         JobTimeoutException,
         JobWaitTimeoutError,
+        NoSuchGroupError,
         NoSuchJobError,
         NoSuchWorkerError,
         PayloadTooLargeError,
@@ -77,9 +89,20 @@ _HOMES = {
     ),
     "api.current": ("get_current_job",),
     "api.decorators": ("job",),
+    "api.executions": ("Execution",),
+    "api.groups": ("Group",),
     "api.job": ("Job", "JobStatus"),
     "api.limits": ("RateLimitRegistry",),
     "api.queue": ("Queue",),
+    "api.registries": (
+        "CanceledJobRegistry",
+        "DeferredJobRegistry",
+        "FailedJobRegistry",
+        "FinishedJobRegistry",
+        "ReadyJobRegistry",
+        "ScheduledJobRegistry",
+        "StartedJobRegistry",
+    ),
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
     "core.errors": (
@@ -93,6 +116,7 @@ _HOMES = {
         "JobStoppedException",
         "JobTimeoutException",
         "JobWaitTimeoutError",
+        "NoSuchGroupError",
         "NoSuchJobError",
         "NoSuchWorkerError",
         "PayloadTooLargeError",
@@ -135,6 +159,15 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "Repeat",
     "RateLimit",
     "RateLimitRegistry",
+    "Group",
+    "StartedJobRegistry",
+    "FinishedJobRegistry",
+    "FailedJobRegistry",
+    "DeferredJobRegistry",
+    "ReadyJobRegistry",
+    "ScheduledJobRegistry",
+    "CanceledJobRegistry",
+    "Execution",
     "Worker",
     "SimpleWorker",
     "job",
@@ -158,6 +191,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "JobStoppedException",
     "JobTimeoutException",
     "JobWaitTimeoutError",
+    "NoSuchGroupError",
     "NoSuchJobError",
     "NoSuchWorkerError",
     "PayloadTooLargeError",

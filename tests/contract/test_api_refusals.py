@@ -195,7 +195,7 @@ NOT_YET: tuple[str, ...] = (
     "on_stopped",
     "rate_limit",
 )
-NOT_YET += ("webhooks", "pipeline", "unique", "group_id")
+NOT_YET += ("webhooks", "unique")
 
 
 @pytest.mark.parametrize("name", NOT_YET)
@@ -224,12 +224,7 @@ def test_an_option_that_is_not_there_yet_may_be_given_as_nothing(
 
 
 UNSUPPORTED: dict[str, Callable[[Queue], object]] = {
-    "enqueue_many(pipeline)": lambda q: q.enqueue_many([], pipeline="x"),
-    "enqueue_job(pipeline)": lambda q: q.enqueue_job(q.jobs[0], pipeline="x"),
-    "remove(pipeline)": lambda q: q.remove("waits", pipeline="x"),
-    "cancel(pipeline)": lambda q: q.jobs[0].cancel(pipeline="x"),
     "cancel(enqueue_dependents)": lambda q: q.jobs[0].cancel(enqueue_dependents=True),
-    "delete(pipeline)": lambda q: q.jobs[0].delete(pipeline="x"),
     "delete(remove_from_queue)": lambda q: q.jobs[0].delete(remove_from_queue=False),
     "delete(delete_dependents)": lambda q: q.jobs[0].delete(delete_dependents=True),
     "Worker(exception_handlers)": lambda q: Worker([q], exception_handlers=[calls.note]),

@@ -11,7 +11,7 @@ from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.settings import MAX_STARTS
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, recover, schedule, workers
+from workhorse.store import recover, registries, schedule, workers
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -320,7 +320,7 @@ def test_a_sweep_removes_expired_entries_only(every_life: Life) -> None:
     for registry in ("finished", "failed"):
         entries = {"old": 1, "new": time.time() + 100, "ever": -1}
         every_life.client.zadd(f"rq:{registry}:q", entries)
-    sweep = jobs.sweep(every_life.keys, ["q"])
+    sweep = registries.sweep(every_life.keys, ["q"])
     assert every_life.store.run(sweep) == [2]
     assert every_life.members("rq:finished:q") == every_life.members("rq:failed:q")
     assert every_life.members("rq:finished:q") == ["ever", "new"]

@@ -17,7 +17,7 @@ from tests.support.lives import Life, execution_of, settlement
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs, reconcile, schedule, scripts, workers
+from workhorse.store import jobs, reconcile, registries, schedule, scripts, workers
 from workhorse.store.faults import is_passing
 from workhorse.store.jobs import Settled
 from workhorse.store.server import server_binary
@@ -150,7 +150,7 @@ def test_out_of_memory_the_duties_work(full: Life) -> None:
         full.client.execute_command("ZREM", "rq:wip:q", member)
     assert full.store.run(schedule.forward(full.keys, ["q"])) == [1]
     assert full.recover().seen == 0
-    assert full.store.run(jobs.sweep(full.keys, ["q"])) == [0]
+    assert full.store.run(registries.sweep(full.keys, ["q"])) == [0]
     turn = reconcile.take_turn(full.keys, "reconcile", holder="me", seconds=10)
     assert full.store.run(turn)
     assert full.store.run(workers.sweep_workers(full.keys, ["q"])) == 0

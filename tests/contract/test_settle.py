@@ -12,7 +12,7 @@ from workhorse.core.retry import Retry
 from workhorse.core.settings import FAILURE_TTL
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs, schedule
+from workhorse.store import jobs, registries, schedule
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -86,7 +86,7 @@ def test_a_failure_with_a_negative_failure_ttl_is_kept_for_ever_as_rq_writes_it(
     every_life.settle(every_life.start(failure_ttl=-1), Raised("boom"))
     assert expires_in(every_life, "rq:job:j") == -1
     assert every_life.client.zscore("rq:failed:q", "j") == -1
-    every_life.store.run(jobs.sweep(every_life.keys, ["q"]))
+    every_life.store.run(registries.sweep(every_life.keys, ["q"]))
     assert every_life.members("rq:failed:q") == ["j"]
 
 

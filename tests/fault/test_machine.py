@@ -30,7 +30,7 @@ from tests.support.reference import QUEUES, Reference
 from workhorse.core.outcomes import Crashed, Stopped
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict, judge
-from workhorse.store import jobs, reconcile, recover, schedule
+from workhorse.store import jobs, reconcile, recover, registries, schedule
 from workhorse.store.audit import audit
 from workhorse.store.calls import Call, as_it_is
 from workhorse.store.drivers import Store
@@ -313,7 +313,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(has_scheduled)
     @rule(times=TIMES_SENT)
     def forward_and_sweep(self, times: int) -> None:
-        self.run(jobs.sweep(self.keys, QUEUES))
+        self.run(registries.sweep(self.keys, QUEUES))
         call = schedule.forward(self.keys, QUEUES)
         for _ in range(times):
             expected = [self.reference.forward(queue) for queue in QUEUES]

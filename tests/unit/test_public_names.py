@@ -13,14 +13,15 @@ from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
     "Queue", "Job", "JobStatus", "Result", "Retry", "Repeat", "RateLimit", "RateLimitRegistry",
-    "Worker", "SimpleWorker", "job",
-    "get_current_job", "cancel_job", "requeue_job", "stop_job", "send_stop_job_command",
-    "send_shutdown_command", "JSONSerializer", "PickleSerializer",
-    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "EnqueueRefusedError",
-    "EnqueueUnknownError", "InvalidCallError",
+    "Group", "StartedJobRegistry", "FinishedJobRegistry", "FailedJobRegistry",
+    "DeferredJobRegistry", "ReadyJobRegistry", "ScheduledJobRegistry", "CanceledJobRegistry",
+    "Execution", "Worker", "SimpleWorker", "job", "get_current_job", "cancel_job",
+    "requeue_job", "stop_job", "send_stop_job_command", "send_shutdown_command",
+    "JSONSerializer", "PickleSerializer", "ConnectionChoiceError", "DeserializationError",
+    "DuplicateJobError", "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError",
     "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
-    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchJobError", "NoSuchWorkerError",
-    "PayloadTooLargeError", "SerializationError", "TimeoutFormatError",
+    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchJobError",
+    "NoSuchWorkerError", "PayloadTooLargeError", "SerializationError", "TimeoutFormatError",
     "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
@@ -107,6 +108,7 @@ SIGNATURES: dict[str, tuple[Callable[..., Any], str]] = {
     "Queue.enqueue_at": (Queue.enqueue_at, "self datetime f *args **kwargs"),
     "Queue.enqueue_in": (Queue.enqueue_in, "self time_delta func *args **kwargs"),
     "Queue.enqueue_job": (Queue.enqueue_job, "self job pipeline at_front unique"),
+    "Queue.schedule_job": (Queue.schedule_job, "self job datetime pipeline unique"),
     "Queue.enqueue_many": (Queue.enqueue_many, "self job_datas pipeline group_id"),
     "Queue.prepare_data": (Queue.prepare_data, PREPARE_DATA),
     "Queue.fetch_job": (Queue.fetch_job, "self job_id"),
@@ -203,7 +205,7 @@ def test_other_parameters_of_rqs_are_known_by_name(
 def test_every_public_method_is_in_the_table_or_is_ours_alone() -> None:
     """A method added later is compared with RQ's, or named here as one that RQ has not."""
     ours_alone = {"Job.wait", "Job.stop", "Job.of_record", "Job.become", "Worker.queue_names"}
-    ours_alone |= {"Worker.request_stop"}  # RQ's takes a signal's arguments
+    ours_alone |= {"Job.as_new", "Worker.request_stop"}  # RQ's takes a signal's arguments
     found = {
         f"{owner.__name__}.{name}"
         for owner in (Queue, Job, Worker)

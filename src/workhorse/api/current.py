@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from workhorse.api.classes import choose_class
 from workhorse.api.connection import Link
 from workhorse.api.job import Job
 from workhorse.core.states import State
@@ -18,11 +19,24 @@ _last: Final[dict[int, tuple[Callable[[], Client], Store]]] = {}
 """The connection that code of jobs used last in a process, and what opened it."""
 
 
-def get_current_job(connection: Any = None, job_class: type[Job] | None = None) -> Job | None:
+class _Shown:
+    """The class that ``get_current_job`` returns, in this process and those it forks."""
+
+    job_class: type[Job] = Job
+
+
+def use_job_class(job_class: type[Job]) -> None:
+    """Have ``get_current_job`` return jobs of *job_class* from now on; for workers."""
+    _Shown.job_class = job_class
+
+
+def get_current_job(
+    connection: Any = None, job_class: type[Job] | str | None = None
+) -> Job | None:
     """Return the job whose code calls this, or None outside of a job.
 
-    Both arguments are RQ's and need not be given. The job talks to the server only when more
-    is asked than its worker knew: ``meta``, say.
+    It is of its worker's *job_class*, or of the one given. The job talks to the server only when
+    more is asked than its worker knew: ``meta``, say.
     """
     del connection
     running = CURRENT.get()
@@ -41,7 +55,8 @@ def get_current_job(connection: Any = None, job_class: type[Job] | None = None) 
         worker_name=running.worker,
         execution_id=claimed.execution_id,
     )
-    return (job_class or Job).of_record(
+    shown = _Shown.job_class if job_class is None else choose_class("job_class", job_class, Job)
+    return shown.of_record(
         record, Link(_store(running)), running.keys, running.serializer, partial=True
     )
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
+from workhorse.api.classes import choose_class
 from workhorse.api.connection_stack import chosen
 from workhorse.api.job import Job
 from workhorse.api.options import EnqueueData
@@ -54,7 +55,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         timeout: int | str | None = None,
         result_ttl: int | str | None = None,
         ttl: int | str | None = None,
-        queue_class: type[Queue] | None = None,
+        queue_class: type[Queue] | str | None = None,
         depends_on: Any = None,
         at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
         meta: Mapping[str, Any] | None = None,
@@ -73,7 +74,9 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
-        self._make = functools.partial(queue_class or Queue, connection=connection)
+        self._make = functools.partial(
+            choose_class("queue_class", queue_class, Queue), connection=connection
+        )
         self._queue = _queue(queue, self._make)
         self._is_bound = connection is not None or self._queue is queue
         self._at_front = at_front

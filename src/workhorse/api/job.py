@@ -14,10 +14,10 @@ from workhorse.api.connection import (
     link_to,
     store_of,
 )
+from workhorse.api.job_history import JobHistory
+from workhorse.api.job_saving import JobSaving
 from workhorse.api.old_words import OldJobWords
 from workhorse.api.options import EnqueueData, check_state, new_record, refuse_unsupported
-from workhorse.api.results import Result, result_of
-from workhorse.api.snapshot import JobSnapshot
 from workhorse.api.waiting import await_end, state_now
 from workhorse.core.errors import (
     InvalidJobOperation,
@@ -30,18 +30,18 @@ from workhorse.core.ids import check_job_id, new_job_id, new_token
 from workhorse.core.retry import Retry
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
 from workhorse.core.verdicts import OnLost
-from workhorse.store import jobs, results, views
+from workhorse.store import jobs, views
 from workhorse.store.drivers import Client, Store
-from workhorse.wire.entries import ResultType
+from workhorse.store.pipelines import put_on
 from workhorse.wire.keys import Keys
-from workhorse.wire.payload import Serializer, choose_serializer, dump, load
+from workhorse.wire.payload import Serializer, choose_serializer
 from workhorse.wire.records import JobRecord
 
 JobStatus = State
 """RQ's name for a job's state."""
 
 
-class Job(JobSnapshot, OldJobWords):
+class Job(JobHistory, JobSaving, OldJobWords):
     """One call of a function, now or later. Attributes are as of the last fetch or refresh.
 
     Made by ``Queue.enqueue``, ``Job.create`` and ``Job.fetch``. Attributes never talk to the
@@ -65,7 +65,13 @@ class Job(JobSnapshot, OldJobWords):
         self._record = record
         self._partial = partial
         self._call = None
-        self._meta: dict[str, Any] | None = None
+        self._meta = None
+        self._is_new = False
+
+    def as_new(self) -> Self:
+        """Mark the job as one that nobody has stored yet, and return it; see ``save``."""
+        self._is_new = True
+        return self
 
     @classmethod
     def of_record(
@@ -131,7 +137,7 @@ class Job(JobSnapshot, OldJobWords):
         record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)
         if status is not None:
             record = replace(record, status=check_state(status))
-        return cls.of_record(record, link_to(connection), default_keys(), chosen)
+        return cls.of_record(record, link_to(connection), default_keys(), chosen).as_new()
 
     @classmethod
     def fetch(
@@ -276,36 +282,6 @@ class Job(JobSnapshot, OldJobWords):
         """Return how many jobs wait before this one; None if it does not wait."""
         return self._store.run(views.queue_position(self._keys, self.origin, self.id))
 
-    # What it produced
-
-    def latest_result(self, timeout: float = 0) -> Result | None:
-        """Return the newest run that ended; None before any did, and once the job is gone.
-
-        With a *timeout* the job's end is waited for, as many seconds at most.
-        """
-        if timeout > 0:
-            await_end(self._store, self._keys, self.id, timeout)
-        return next(iter(self._runs(1)), None)
-
-    def results(self) -> list[Result]:
-        """Return the kept runs, newest first: ten at most."""
-        return self._runs(10)
-
-    def return_value(self, refresh: bool = False) -> Any:  # noqa: FBT001, FBT002 - as in RQ
-        """Return what the function returned; None before its success, and for a None.
-
-        Always asked of the server; *refresh* is RQ's and changes nothing.
-        """
-        del refresh
-        result = self.latest_result()
-        if result is None or result.type is not ResultType.SUCCESSFUL:
-            return None
-        return result.return_value
-
-    def _runs(self, limit: int) -> list[Result]:
-        records = self._store.run(results.runs(self._keys, self.id, limit=limit))
-        return [result_of(self.id, record, self.serializer) for record in records]
-
     def wait(self, timeout: float | None = None) -> State:
         """Wait until the job has ended; return finished, failed, stopped or canceled.
 
@@ -321,35 +297,6 @@ class Job(JobSnapshot, OldJobWords):
             f"job {self.id} has not ended after {timeout:g} seconds (it is {state}); it goes on"
         )
 
-    # Its notes
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """A dictionary of the user's own; change it and call ``save_meta``."""
-        if self._meta is None:
-            self._meta = self._loaded(self.record.meta)
-        return self._meta
-
-    @meta.setter
-    def meta(self, meta: Mapping[str, Any]) -> None:
-        self._meta = dict(meta)
-
-    def get_meta(self, refresh: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002 - as in RQ
-        """Return ``meta``, fetched anew unless *refresh* is False."""
-        if refresh:
-            raw = self._store.run(views.job_field(self._keys, self.id, "meta"))
-            self._meta = self._loaded(raw)
-        return self.meta
-
-    def _loaded(self, meta: bytes | None) -> dict[str, Any]:
-        return dict(load(meta, self.serializer, f"the meta of job {self.id}")) if meta else {}
-
-    def save_meta(self) -> None:
-        """Store ``meta`` as it is now. Raises NoSuchJobError; a job that is gone stays gone."""
-        raw = dump(self.meta, self.serializer, f"the meta of job {self.id}")
-        if not self._store.run(jobs.set_meta(self._keys, self.id, raw)):
-            raise NoSuchJobError(self.id)
-
     # What can be done to it
 
     def cancel(
@@ -360,17 +307,20 @@ class Job(JobSnapshot, OldJobWords):
     ) -> None:
         """Cancel the job: it will not start, and if it runs its result is not written.
 
-        Raises InvalidJobOperation if it has ended, NoSuchJobError if it is gone. The arguments
-        are RQ's, and refused until there are dependents.
+        Raises InvalidJobOperation if it has ended, NoSuchJobError if it is gone. With a
+        *pipeline* it is done when that is executed, and its reply is the state that it was in.
+        The other arguments are RQ's, and refused until there are dependents.
         """
         refuse_unsupported(
             {
-                "pipeline": pipeline,
                 "enqueue_dependents": enqueue_dependents,
                 "remove_from_dependencies": remove_from_dependencies,
             }
         )
         call = jobs.cancel(self._keys, self.id, token=new_token())
+        if pipeline is not None:
+            put_on(pipeline, [call])
+            return
         self._moved(self._store.run(call), Event.CANCEL)
 
     def stop(self, grace: float = 0) -> None:
@@ -410,12 +360,17 @@ class Job(JobSnapshot, OldJobWords):
     ) -> None:
         """Remove the job and all its results. A running one may write nothing more.
 
-        The arguments are RQ's, and refused: a deleted job always leaves its queue.
+        With a *pipeline* it is done when that is executed. The other arguments are RQ's, and
+        refused: a deleted job always leaves its queue.
         """
-        refuse_unsupported({"pipeline": pipeline, "delete_dependents": delete_dependents})
+        refuse_unsupported({"delete_dependents": delete_dependents})
         if not remove_from_queue:
             raise UnsupportedOptionError("remove_from_queue=False: a deleted job leaves its queue")
-        self._store.run(jobs.delete(self._keys, [self.id]))
+        call = jobs.delete(self._keys, [self.id])
+        if pipeline is not None:
+            put_on(pipeline, [call])
+            return
+        self._store.run(call)
 
     def _moved(self, was: State | None, event: Event) -> None:
         if was is None:

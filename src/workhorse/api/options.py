@@ -16,7 +16,7 @@ from workhorse.core.errors import (
     TimeoutFormatError,
     UnsupportedOptionError,
 )
-from workhorse.core.ids import check_job_id, new_job_id, new_token
+from workhorse.core.ids import check_group_name, check_job_id, new_job_id, new_token
 from workhorse.core.limits import RateLimit
 from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
@@ -28,9 +28,6 @@ from workhorse.wire.payload import Call, Serializer, describe, dump, encode_call
 from workhorse.wire.records import IN_HASH, JobRecord
 
 Function = Callable[..., Any] | str
-
-NOT_YET: Final = ("pipeline",)
-"""Options of RQ 3.0 that this version refuses rather than ignores."""
 
 
 class EnqueueData(NamedTuple):
@@ -153,7 +150,8 @@ def _add_special(record: JobRecord, data: EnqueueData) -> None:
     if data.scheduled_for is not None and data.due_in is not None:
         raise InvalidOptionError("a job is due at a moment, or in a while: give one of them")
     record.scheduled_for, record.due_in = data.scheduled_for, data.due_in
-    record.group_id = data.group_id
+    if data.group_id is not None:
+        record.group_id = check_group_name(data.group_id)
 
 
 def _add_callbacks(record: JobRecord, data: EnqueueData) -> None:

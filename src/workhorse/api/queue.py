@@ -10,25 +10,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+from workhorse.api.classes import choose_class
 from workhorse.api.connection import client_of, default_keys, link_to, store_of
 from workhorse.api.follow_ups import check_moment, check_span
 from workhorse.api.job import Job
+from workhorse.api.new_calls import NewCalls, options_of_call
 from workhorse.api.old_words import is_async_of
-from workhorse.api.options import (
-    NOT_YET,
-    EnqueueData,
-    LostRule,
-    check_lost,
-    check_timeout,
-    new_record,
-    refuse_unsupported,
-)
-from workhorse.api.queue_content import QueueContent, id_of
+from workhorse.api.options import EnqueueData, LostRule, check_lost, check_timeout, new_record
+from workhorse.api.pipelines import enqueue_on, refuse_unless_async
+from workhorse.api.queue_content import id_of
+from workhorse.api.queue_registries import QueueRegistries
 from workhorse.api.sending import Sending
 from workhorse.core import settings
 from workhorse.core.errors import (
     DuplicateJobError,
-    InvalidCallError,
     InvalidJobDependency,
     InvalidOptionError,
     NoSuchJobError,
@@ -41,39 +36,16 @@ from workhorse.core.states import State
 from workhorse.core.verdicts import OnLost
 from workhorse.store import jobs, views
 from workhorse.store.drivers import Client, Store
+from workhorse.store.pipelines import put_on
 from workhorse.wire.payload import Serializer, choose_serializer, dump
 from workhorse.wire.records import JobRecord
 from workhorse.worker.sync import run_here
 
 LOG = logging.getLogger("workhorse")
 
-_RESERVED: Final = {
-    "job_timeout": "timeout",
-    "description": "description",
-    "result_ttl": "result_ttl",
-    "ttl": "ttl",
-    "failure_ttl": "failure_ttl",
-    "job_id": "job_id",
-    "at_front": "at_front",
-    "meta": "meta",
-    "retry": "retry",
-    "on_lost": "on_lost",
-    "max_starts": "max_starts",
-    "depends_on": "depends_on",
-    "repeat": "repeat",
-    "on_success": "on_success",
-    "on_failure": "on_failure",
-    "on_stopped": "on_stopped",
-    "rate_limit": "rate_limit",
-    "webhooks": "webhooks",
-    "unique": "unique",
-    "group_id": "group_id",
-}
-"""Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
-
 
 @functools.total_ordering
-class Queue(QueueContent):
+class Queue(NewCalls, QueueRegistries):
     """A named queue of jobs, first in, first out. Several threads may share one.
 
     Without a *connection* (a redis-py or valkey-py client, or a URL) the process's default
@@ -91,7 +63,7 @@ class Queue(QueueContent):
         connection: Client | str | None = None,
         default_timeout: int | str | None = None,
         is_async: bool = True,  # noqa: FBT001, FBT002 - positional in RQ
-        job_class: type[Job] | None = None,
+        job_class: type[Job] | str | None = None,
         serializer: Serializer | str | None = None,
         *,
         results_in_stream: bool = False,
@@ -106,7 +78,7 @@ class Queue(QueueContent):
         self._keys = default_keys()
         timeout = check_timeout("default_timeout", default_timeout)
         self._default_timeout = timeout or self.DEFAULT_TIMEOUT
-        self._job_class: type[Job] = job_class or Job
+        self.job_class = choose_class("job_class", job_class, Job)
         self._results_in_stream = results_in_stream
         self._lost = check_lost(on_lost, max_starts)
 
@@ -114,7 +86,7 @@ class Queue(QueueContent):
     def all(
         cls,
         connection: Client | str | None = None,
-        job_class: type[Job] | None = None,
+        job_class: type[Job] | str | None = None,
         serializer: Serializer | str | None = None,
     ) -> list[Self]:
         """Return every queue that was ever used, by name; not what names no queue."""
@@ -165,8 +137,15 @@ class Queue(QueueContent):
         Raises InvalidCallError, SerializationError, PayloadTooLargeError or another error of ours
         for what could not be run, before anything is sent; EnqueueRefusedError if the server did
         not take it, EnqueueUnknownError if nobody knows: both have ``send_again()``.
+
+        With ``pipeline=``, here and wherever it is taken, nothing is sent before the caller
+        executes that pipeline of theirs, and the job shows what it is expected to be then.
         """
-        return self._enqueue([self._parse(f, args, kwargs)])[0]
+        pipeline = kwargs.pop("pipeline", None)
+        data = self._parse(f, args, kwargs)
+        if type(self).enqueue_call is not _OWN_CALL:  # a subclass's, which wants to see it
+            return self.enqueue_call(**options_of_call(data), pipeline=pipeline)
+        return self._enqueue_one(data, pipeline)
 
     def enqueue_call(  # noqa: PLR0913, PLR0917 - RQ's signature
         self,
@@ -197,13 +176,12 @@ class Queue(QueueContent):
         group_id: str | None = None,
     ) -> Job:
         """Queue a call, its arguments and options given apart; otherwise as ``enqueue``."""
-        refuse_unsupported({"pipeline": pipeline})
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
             on_failure, on_stopped, rate_limit, webhooks, unique, group_id=group_id,
         )  # fmt: skip
-        return self._enqueue([data])[0]
+        return self._enqueue_one(data, pipeline)
 
     def enqueue_at(
         self, datetime: datetime, f: Callable[..., Any] | str, *args: Any, **kwargs: Any
@@ -213,7 +191,9 @@ class Queue(QueueContent):
         A *datetime* without a zone is of this machine's. The job is due by the server's clock.
         """
         due = check_moment("datetime", datetime)
-        return self._enqueue([self._parse(f, args, kwargs)._replace(scheduled_for=due)])[0]
+        pipeline = kwargs.pop("pipeline", None)
+        data = self._parse(f, args, kwargs)._replace(scheduled_for=due)
+        return self._enqueue([data], pipeline)[0]
 
     def enqueue_in(
         self,
@@ -224,7 +204,10 @@ class Queue(QueueContent):
     ) -> Job:
         """Queue a call for when *time_delta*, a timedelta or seconds, has passed."""
         seconds = check_span("time_delta", time_delta)
-        return self._enqueue([self._parse(func, args, kwargs)._replace(due_in=seconds)])[0]
+        pipeline = kwargs.pop("pipeline", None)
+        return self._enqueue([self._parse(func, args, kwargs)._replace(due_in=seconds)], pipeline)[
+            0
+        ]
 
     def enqueue_many(
         self, job_datas: Iterable[EnqueueData], pipeline: Any = None, group_id: str | None = None
@@ -234,48 +217,10 @@ class Queue(QueueContent):
         One round trip for each thousand. Either all calls are well formed or nothing is sent;
         each job is stored and queued as one, and applied once when the client resends.
         """
-        refuse_unsupported({"pipeline": pipeline})
         many = list(job_datas)
         if group_id is not None:
             many = [data._replace(group_id=group_id) for data in many]
-        return self._enqueue(many)
-
-    @staticmethod
-    def prepare_data(  # noqa: PLR0913, PLR0917 - RQ's signature
-        func: Callable[..., Any] | str,
-        args: Sequence[Any] | None = None,
-        kwargs: Mapping[str, Any] | None = None,
-        timeout: int | str | None = None,
-        result_ttl: int | str | None = None,
-        ttl: int | str | None = None,
-        failure_ttl: int | str | None = None,
-        description: str | None = None,
-        depends_on: Any = None,
-        job_id: str | None = None,
-        at_front: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
-        meta: Mapping[str, Any] | None = None,
-        retry: Retry | None = None,
-        on_success: Any = None,
-        on_failure: Any = None,
-        on_stopped: Any = None,
-        repeat: Repeat | None = None,
-        webhooks: Any = None,
-        *,
-        on_lost: OnLost | None = None,
-        max_starts: int | None = None,
-        rate_limit: RateLimit | None = None,
-        unique: bool = False,
-        scheduled_for: datetime | None = None,
-        due_in: timedelta | float | None = None,
-    ) -> EnqueueData:
-        """Return one call for ``enqueue_many``, due at a moment or in a while."""
-        due = None if scheduled_for is None else check_moment("scheduled_for", scheduled_for)
-        seconds = None if due_in is None else check_span("due_in", due_in)
-        return EnqueueData(
-            func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
-            at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
-            on_failure, on_stopped, rate_limit, webhooks, unique, due, seconds,
-        )  # fmt: skip
+        return self._enqueue(many, pipeline)
 
     def enqueue_job(
         self,
@@ -288,55 +233,73 @@ class Queue(QueueContent):
 
         A job that ended, or was deleted, begins anew.
         """
-        refuse_unsupported({"pipeline": pipeline})
-        timeout = self._default_timeout if job.timeout is None else job.timeout
-        meta = dump(job.meta, job.serializer, "the job's meta") if job.meta else None
+        record = self._record_of(job, at_front=at_front, unique=unique)
+        return self._enqueue_record(job, record, pipeline)
+
+    def schedule_job(
+        self,
+        job: Job,
+        datetime: datetime,
+        pipeline: Any = None,
+        unique: bool = False,  # noqa: FBT001, FBT002 - as in RQ
+    ) -> Job:
+        """Store a job made by ``Job.create``, to be queued here at *datetime*, and return it."""
+        record = self._record_of(job, at_front=job.record.enqueue_at_front, unique=unique)
+        record.scheduled_for = check_moment("datetime", datetime)
+        return self._enqueue_record(job, record, pipeline)
+
+    def _record_of(self, job: Job, *, at_front: bool, unique: bool) -> JobRecord:
+        """Return what is to be stored of a job that was made before."""
         lost = LostRule(job.record.on_lost, job.record.max_starts).or_else(self._lost)
-        record = replace(
+        return replace(
             job.record,
             origin=self.name,
-            timeout=timeout,
-            meta=meta,
+            timeout=self._default_timeout if job.timeout is None else job.timeout,
+            meta=dump(job.meta, job.serializer, "the job's meta") if job.meta else None,
             enqueue_at_front=at_front,
             token=new_token(),
             unique=unique,
             on_lost=lost.on_lost,
             max_starts=lost.max_starts,
         )
-        return job.become(self._store_all([record])[0].record, self._link, self._keys)
 
-    def _parse(
-        self, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> EnqueueData:
-        refuse_unsupported({name: kwargs.pop(name) for name in NOT_YET if name in kwargs})
-        options = {field: kwargs.pop(name) for name, field in _RESERVED.items() if name in kwargs}
-        if "args" in kwargs or "kwargs" in kwargs:
-            given = EnqueueData(f, kwargs.pop("args", None), kwargs.pop("kwargs", None), **options)
-            if args or kwargs:
-                raise InvalidCallError(
-                    "enqueue takes a call's arguments as they are or by args= and kwargs=, not "
-                    f"both: got {args!r} and {kwargs!r} besides"
-                )
-            return given
-        return EnqueueData(f, args, kwargs, **options)
+    def _enqueue_record(self, job: Job, record: JobRecord, pipeline: Any) -> Job:
+        stored = self._store_all([record], pipeline)[0]
+        return job.become(stored.record, self._link, self._keys)
 
-    def _enqueue(self, many: Sequence[EnqueueData]) -> list[Job]:
-        records = [
-            new_record(
-                data,
-                queue=self.name,
-                serializer=self.serializer,
-                default_timeout=self._default_timeout,
-                default_lost=self._lost,
-                results_in_stream=self._results_in_stream,
-            )
-            for data in many
-        ]
+    def _enqueue_one(self, data: EnqueueData, pipeline: Any = None) -> Job:
+        if type(self).enqueue_job is _OWN_JOB:
+            return self._enqueue([data], pipeline)[0]
+        # A subclass, or a library that watches, has put something in its place: it sees the job.
+        record = self._new_record(data)
+        return self.enqueue_job(
+            self._job(record),
+            pipeline=pipeline,
+            at_front=record.enqueue_at_front,
+            unique=record.unique,
+        )
+
+    def _enqueue(self, many: Sequence[EnqueueData], pipeline: Any = None) -> list[Job]:
+        records = [self._new_record(data) for data in many]
         if len(records) > 1:
             _refuse_duplicates(records)
-        return self._store_all(records)
+        return self._store_all(records, pipeline)
 
-    def _store_all(self, records: Sequence[JobRecord]) -> list[Job]:
+    def _new_record(self, data: EnqueueData) -> JobRecord:
+        return new_record(
+            data,
+            queue=self.name,
+            serializer=self.serializer,
+            default_timeout=self._default_timeout,
+            default_lost=self._lost,
+            results_in_stream=self._results_in_stream,
+        )
+
+    def _store_all(self, records: Sequence[JobRecord], pipeline: Any = None) -> list[Job]:
+        if pipeline is not None:
+            refuse_unless_async(is_async=self.is_async)
+            enqueue_on(pipeline, self._keys, records)
+            return [self._job(record) for record in records]
         if not self.is_async:
             return [self._run_here(record) for record in records]
         return Sending(self._store, self._keys, records, self._stored).send()
@@ -376,7 +339,7 @@ class Queue(QueueContent):
         return self.connection
 
     def _job(self, record: JobRecord) -> Job:
-        return self._job_class.of_record(record, self._link, self._keys, self.serializer)
+        return self.job_class.of_record(record, self._link, self._keys, self.serializer)
 
     # Change
 
@@ -384,10 +347,12 @@ class Queue(QueueContent):
         """Take a job off the queue and cancel it; False if it did not wait here.
 
         RQ leaves the job in a limbo, queued in no queue; here it is canceled, to be requeued.
-        A job that a worker took meanwhile runs.
+        A job that a worker took meanwhile runs. With a *pipeline* the answer is among its replies.
         """
-        refuse_unsupported({"pipeline": pipeline})
         call = jobs.cancel(self._keys, id_of(job_or_id), token=new_token(), waiting_in=self.name)
+        if pipeline is not None:
+            put_on(pipeline, [call])
+            return True
         return self._store.run(call) is not None
 
     def empty(self) -> int:
@@ -403,6 +368,10 @@ def _duplicate(record: JobRecord, state: str) -> DuplicateJobError:
     return DuplicateJobError(
         f"job {record.id} is there already ({state}); it was not enqueued again"
     )
+
+
+_OWN_CALL: Final = Queue.enqueue_call
+_OWN_JOB: Final = Queue.enqueue_job
 
 
 def _refuse_duplicates(records: Sequence[JobRecord]) -> None:

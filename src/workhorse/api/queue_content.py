@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from workhorse.api.job import Job
 from workhorse.core.ids import check_job_id
 from workhorse.store import views
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
+from workhorse.wire.payload import Serializer
 from workhorse.wire.records import JobRecord
 
 
@@ -14,7 +17,14 @@ class QueueContent:
     """The jobs that wait in a ``Queue``."""
 
     name: str
+    job_class: type[Job]
+    serializer: Serializer
     _keys: Keys
+
+    @property
+    def connection(self) -> Any:
+        """The client this queue talks through."""
+        raise NotImplementedError
 
     @property
     def _store(self) -> Store:

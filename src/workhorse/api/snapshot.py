@@ -173,6 +173,11 @@ class JobSnapshot:
         return self._record.worker_name
 
     @property
+    def group_id(self) -> str | None:
+        """The name of its group; None for none."""
+        return self.record.group_id
+
+    @property
     def retries_left(self) -> int | None:
         """How often it is tried again after an exception; None without a ``Retry``."""
         return self.record.retries_left

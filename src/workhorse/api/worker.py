@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, Final
 
-from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.classes import choose_class
+from workhorse.api.connection import Link, client_of, default_keys, link_to, store_of
+from workhorse.api.current import use_job_class
+from workhorse.api.executions import Execution
 from workhorse.api.job import Job
 from workhorse.api.options import check_bytes, check_lost, refuse_unknown, refuse_unsupported
 from workhorse.api.queue import Queue
 from workhorse.core import settings
-from workhorse.core.errors import InvalidOptionError
+from workhorse.core.errors import InvalidOptionError, NoSuchJobError
 from workhorse.core.ids import check_queue_name
 from workhorse.core.verdicts import OnLost
-from workhorse.store import views
+from workhorse.store import executions, views
 from workhorse.store.connections import separate
 from workhorse.store.drivers import Client
 from workhorse.store.views import WorkerRecord
@@ -58,8 +62,8 @@ class Worker:
         *,
         worker_ttl: int | None = None,
         default_worker_ttl: int | None = None,
-        job_class: type[Job] | None = None,
-        queue_class: type[Queue] | None = None,
+        job_class: type[Job] | str | None = None,
+        queue_class: type[Queue] | str | None = None,
         serializer: Serializer | str | None = None,
         log_job_description: bool = True,
         lease: float = settings.LEASE,
@@ -70,19 +74,18 @@ class Worker:
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
-        several = [queues] if isinstance(queues, str | Queue) else list(queues)
-        if not several:
-            raise InvalidOptionError(
-                "a worker needs a queue: give names, as in Worker(['default'])"
-            )
+        several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
         if first is not None:
             connection = first.connection if connection is None else connection
             serializer = first.serializer if serializer is None else serializer
+            job_class = first.job_class if job_class is None else job_class
         lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
-        self._queue = partial(queue_class or Queue, job_class=job_class)
+        self.job_class = choose_class("job_class", job_class, Job)
+        chosen = choose_class("queue_class", queue_class, Queue)
+        self._queue = partial(chosen, job_class=self.job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
             queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
@@ -153,6 +156,7 @@ class Worker:
         refuse_unsupported({"log_format": log_format, "dequeue_strategy": dequeue_strategy})
         if logging_level is not None or not logging.getLogger("workhorse").hasHandlers():
             logs.set_up(level=_level(logging_level), datefmt=date_format)
+        use_job_class(self.job_class)
         told = replace(self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
         return work(told, self._shutdown) > 0
 
@@ -180,7 +184,8 @@ class Worker:
         keys = default_keys()
         names = store.run(views.worker_names(keys, queue.name if queue else None))
         records = store.look_at([views.worker(keys, name) for name in names])
-        return [RegisteredWorker(record) for record in records if record and not record.death]
+        link = link_to(store.client)
+        return [RegisteredWorker(each, link) for each in records if each and not each.death]
 
     @classmethod
     def count(cls, connection: Client | str | None = None, queue: Queue | None = None) -> int:
@@ -206,8 +211,9 @@ class Worker:
             raise InvalidOptionError(
                 f"not the key of a worker: {worker_key!r} (expected {keys.worker('<name>')})"
             )
-        record = store_of(connection).run(views.worker(keys, keys.worker_name(worker_key)))
-        return RegisteredWorker(record) if record else None
+        link = link_to(connection)
+        record = link.store.run(views.worker(keys, keys.worker_name(worker_key)))
+        return RegisteredWorker(record, link) if record else None
 
 
 class SimpleWorker(Worker):
@@ -222,8 +228,10 @@ class SimpleWorker(Worker):
 class RegisteredWorker:
     """A worker as it showed itself last, here or on another machine."""
 
-    def __init__(self, record: WorkerRecord) -> None:
+    def __init__(self, record: WorkerRecord, link: Link) -> None:
         self._record = record
+        self._link = link
+        self._keys = default_keys()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._record.name!r}, {self._record.state})"
@@ -235,6 +243,44 @@ class RegisteredWorker:
     def queue_names(self) -> list[str]:
         """Return the names of its queues, the most urgent first."""
         return list(self._record.queues)
+
+    def get_current_executions(self, refresh: bool = False) -> list[Execution]:  # noqa: FBT001, FBT002 - as in RQ
+        """Return the runs of jobs that it holds now: those it runs, and those it will run next.
+
+        Asked of the server each time; *refresh* is RQ's and changes nothing.
+        """
+        del refresh
+        held = self._link.store.run(executions.of_worker(self._keys, self.name))
+        known = (execution for each in held for execution in self._executions(each.job_id))
+        return [each for each in known if each.worker_name == self.name]
+
+    def _executions(self, job_id: str) -> list[Execution]:
+        found = self._link.store.run(executions.of_job(self._keys, job_id))
+        return [Execution(each.execution_id, job_id).become(each, self._link) for each in found]
+
+    @property
+    def current_execution_count(self) -> int:
+        """How many jobs it holds now."""
+        return len(self._link.store.run(executions.of_worker(self._keys, self.name)))
+
+    def get_current_job_id(self) -> str | None:
+        """Return the id of a job that it holds now, the first that it took; None for none."""
+        held = self._link.store.run(executions.of_worker(self._keys, self.name))
+        return held[0].job_id if held else None
+
+    def get_current_job(self) -> Job | None:
+        """Return a job that it holds now, the first that it took; None for none."""
+        job_id = self.get_current_job_id()
+        if job_id is None:
+            return None
+        with suppress(NoSuchJobError):  # it has ended, and was not to be kept
+            return Job.fetch(job_id, self._link.store.client)
+        return None
+
+    @property
+    def key(self) -> str:
+        """The key of its hash on the server."""
+        return self._keys.worker(self.name)
 
     @property
     def name(self) -> str:
@@ -295,6 +341,13 @@ class RegisteredWorker:
     def total_working_time(self) -> float:
         """How long its jobs ran in all, in seconds."""
         return self._record.total_working_time
+
+
+def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
+    several = [queues] if isinstance(queues, str | Queue) else list(queues)
+    if not several:
+        raise InvalidOptionError("a worker needs a queue: give names, as in Worker(['default'])")
+    return several
 
 
 def _level(level: str | int | None) -> int:

@@ -38,6 +38,14 @@ class NoSuchWorkerError(WorkhorseError):
         self.name = name
 
 
+class NoSuchGroupError(WorkhorseError):
+    """No group of this name has a job (none was enqueued, or they are gone)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no such group: {name!r} (no job enqueued, or all of them gone)")
+        self.name = name
+
+
 class NoSuchCronError(WorkhorseError):
     """There is no cron entry of this name (never added, deleted, or left out of its file)."""
 
@@ -85,7 +93,7 @@ class InvalidCallError(WorkhorseError, ValueError):
 
 
 class InvalidNameError(WorkhorseError, ValueError, TypeError):
-    """A job id or a queue name has a form that is not allowed, or is no text."""
+    """The name of a job, a queue or a group has a form that is not allowed, or is no text."""
 
 
 class UnsupportedOptionError(WorkhorseError, TypeError):

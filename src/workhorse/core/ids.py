@@ -71,6 +71,19 @@ def check_queue_name(name: object) -> str:
     raise InvalidNameError(f"not a queue name: {_brief(name)} (1 to 255 visible characters)")
 
 
+def check_group_name(name: object) -> str:
+    r"""Return *name* if it may name a group.
+
+    >>> check_group_name("")
+    Traceback (most recent call last):
+        ...
+    workhorse.core.errors.InvalidNameError: not a group name: '' (1 to 255 visible characters)
+    """
+    if isinstance(name, str) and is_queue_name(name):
+        return name
+    raise InvalidNameError(f"not a group name: {_brief(name)} (1 to 255 visible characters)")
+
+
 def is_queue_name(name: str) -> bool:
     """Return whether *name* may name a queue."""
     return 0 < len(name) <= _LONGEST and not _CONTROL.search(name)

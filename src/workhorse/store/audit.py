@@ -205,11 +205,14 @@ class _Auditor:
     def _questions(self, key: bytes, parts: Mapping[str, str]) -> list[Call[Any]]:
         job = _bytes(self._keys.job(parts.get("job", "")))
         queue = _bytes(self._keys.queue(parts.get("queue", "")))
+        listed: tuple[Value, ...] = (self._keys.queues(), queue)
+        if "group" in parts:
+            listed = (self._keys.groups(), _bytes(parts["group"]))
         return [
             command("TYPE", key, parse=_text),
             command("TTL", key, parse=int),
             command("EXISTS", job, parse=bool),
-            command("SISMEMBER", self._keys.queues(), queue, parse=bool),
+            command("SISMEMBER", *listed, parse=bool),
         ]
 
 

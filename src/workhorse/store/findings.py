@@ -33,7 +33,7 @@ class Kind(StrEnum):
     LEFTOVER = "leftover"
     """A key has neither an owner nor an expiry: it stays for ever."""
     UNLISTED = "unlisted"
-    """Jobs of a queue that is not listed: they are neither forwarded nor recovered."""
+    """Jobs of a queue that is not listed: they are neither forwarded nor recovered. Or a group."""
     BROKEN = "broken"
     """Jobs were set aside, because they could not be handled."""
     MISSHAPEN = "misshapen"
@@ -91,6 +91,7 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(LISTS | {"bell", "broken", "ended"}, "list"),
         **dict.fromkeys(SORTED_SETS | {"executions"}, "zset"),
         **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
+        **dict.fromkeys(("groups", "group"), "set"),
         **dict.fromkeys(("worker", "execution", "promoting"), "hash"),
         "results": "stream",
     }
@@ -98,6 +99,13 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
 """What keys must be, where they are read by that kind of command."""
 OF_A_JOB: Final = frozenset({"results", "dependents", "dependencies"})
 NEEDS_ITS_QUEUE: Final = frozenset({"queue", "lease", "scheduled"})
+UNLISTED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(NEEDS_ITS_QUEUE, "holds jobs of a queue that is not listed"),
+        "group": "a group that is not listed: it is never swept",
+    }
+)
+"""Keys whose owner must be listed, and what it means where it is not."""
 
 
 class Place(NamedTuple):
@@ -246,11 +254,9 @@ def judge_key(name: KeyName | None, facts: KeyFacts) -> Fault | None:
         fault = Fault(Kind.MISSHAPEN, f"a {facts.type} where a {expected} belongs")
     elif template == "broken":
         fault = Fault(Kind.BROKEN, "jobs that could not be handled are set aside here")
-    elif template in NEEDS_ITS_QUEUE and not facts.is_listed:
-        fault = Fault(Kind.UNLISTED, "holds jobs of a queue that is not listed")
-    elif template in PERMANENT or facts.ttl != -1 or facts.has_waiters:
-        pass
-    elif template in OF_A_JOB and facts.has_job:
+    elif template in UNLISTED and not facts.is_listed:
+        fault = Fault(Kind.UNLISTED, UNLISTED[template])
+    elif template in PERMANENT or facts.ttl != -1 or facts.has_waiters or (template in OF_A_JOB and facts.has_job):
         pass
     else:
         whose = "its job is gone" if template in OF_A_JOB else "nobody owns it"

@@ -71,6 +71,7 @@ class StartedJob(NamedTuple):
     token: str
     queue: str
     execution_id: str
+    group: str
     fields: list[Value]
 
 
@@ -137,7 +138,12 @@ def start(
 ) -> Call[Enqueued]:
     """Store a new job as started by *execution*, for a queue that runs its jobs itself."""
     item = StartedJob(
-        record.id, record.token, record.origin, execution.execution_id, encode(record)
+        record.id,
+        record.token,
+        record.origin,
+        execution.execution_id,
+        record.group_id or "",
+        encode(record),
     )
     args: Arguments = {"worker": worker, "lease": lease, "unique": int(record.unique)}
     return script("start", keys, args, [item], parse=_enqueued)
@@ -337,43 +343,54 @@ def release(keys: Keys, executions: Sequence[Execution], *, worker: str) -> Call
     )
 
 
-def sweep(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
-    """Remove expired registry entries; return how many for each queue."""
-    items = [QueueName(name) for name in queues]
-    return script(
-        "sweep", keys, {"limit": 1000}, items, parse=lambda reply: without_broken(keys, reply)
-    )
-
-
 def cancel(
     keys: Keys,
     job_id: str,
     *,
     token: str = "",
     waiting_in: str = "",
+    waiting_as: State = State.QUEUED,
     children: Literal["", "run"] = "",
 ) -> Call[State | None]:
     """Cancel a job; return the state it was in, None if there is none.
 
     Sent again with the same *token*, it gets the first answer, as ``requeue`` and ``stop`` do.
-    With *waiting_in* only a job that waits in that queue counts; one that runs is left alone.
+    With *waiting_in* only a job that is *waiting_as* in that queue counts; others are left alone.
     With *children* "run" those that wait for it go on as if it had finished.
     """
     args: Arguments = {
         "job_id": job_id,
         "token": token,
         "waiting_in": waiting_in,
+        "waiting_as": waiting_as.value,
         "children": children,
     }
-    return script("cancel", keys, args, parse=lambda reply: _state(without_broken(keys, reply)[0]))
+    return script(
+        "cancel", keys, args, parse=lambda reply: state_of(without_broken(keys, reply)[0])
+    )
 
 
 def requeue(
-    keys: Keys, job_id: str, *, token: str = "", at_front: bool = False
+    keys: Keys,
+    job_id: str,
+    *,
+    token: str = "",
+    at_front: bool = False,
+    queue: str = "",
+    states: Sequence[State] = ENDED,
 ) -> Call[State | None]:
-    """Run an ended job again; return the state it was in, None if there is none."""
-    args: Arguments = {"job_id": job_id, "token": token, "at_front": int(at_front)}
-    return script("requeue", keys, args, parse=_state)
+    """Run an ended job again; return the state it was in, None if there is none.
+
+    Only if it is in one of *states*, and of *queue*, where it is given.
+    """
+    args: Arguments = {
+        "job_id": job_id,
+        "token": token,
+        "at_front": int(at_front),
+        "within": queue,
+        "states": states,
+    }
+    return script("requeue", keys, args, parse=state_of)
 
 
 def stop(keys: Keys, job_id: str, *, token: str = "", grace: float = 0) -> Call[State | None]:
@@ -382,7 +399,7 @@ def stop(keys: Keys, job_id: str, *, token: str = "", grace: float = 0) -> Call[
     None if there is no such job; one that does not run is left alone.
     """
     args: Arguments = {"job_id": job_id, "token": token, "grace": grace}
-    return script("stop", keys, args, parse=_state)
+    return script("stop", keys, args, parse=state_of)
 
 
 def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
@@ -393,7 +410,7 @@ def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
         keys,
         {},
         items,
-        parse=lambda reply: [_state(word) for word in without_broken(keys, reply)],
+        parse=lambda reply: [state_of(word) for word in without_broken(keys, reply)],
     )
 
 
@@ -423,15 +440,22 @@ def set_meta(keys: Keys, job_id: str, meta: bytes) -> Call[bool]:
     return script("set_meta", keys, {"job_id": job_id, "meta": meta}, parse=bool)
 
 
+def save(keys: Keys, record: JobRecord) -> Call[bool]:
+    """Store a job that waits nowhere; False, and nothing written, if its id is taken."""
+    args: Arguments = {"job_id": record.id, "fields": ["status", State.CREATED, *encode(record)]}
+    return script("save", keys, args, parse=bool)
+
+
 def wait(keys: Keys, job_id: str) -> Call[State | None]:
     """Ask for a token on the job's ``ended`` list when it ends; return its state now.
 
     Nothing is sent for a job that has ended already.
     """
-    return script("wait", keys, {"job_id": job_id, "ends": ENDED}, parse=_state)
+    return script("wait", keys, {"job_id": job_id, "ends": ENDED}, parse=state_of)
 
 
-def _state(word: bytes) -> State | None:
+def state_of(word: bytes) -> State | None:
+    """Return the state in a script's answer; None for no job."""
     return State(word.decode()) if word else None
 
 

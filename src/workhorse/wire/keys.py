@@ -158,6 +158,21 @@ class Keys:
     def lease(self, queue: str) -> str:
         return self._fill("lease", queue)
 
+    def execution(self, job_id: str, execution_id: str) -> str:
+        return self._fill("execution", job_id).replace("<execution>", execution_id)
+
+    def executions(self, job_id: str) -> str:
+        return self._fill("executions", job_id)
+
+    def claim(self, worker: str) -> str:
+        return self._fill("claim", worker)
+
+    def groups(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['groups']}"
+
+    def group(self, group: str) -> str:
+        return self._fill("group", group)
+
     def registry(self, name: str, queue: str) -> str:
         """Return the sorted set of the jobs of *queue* in the registry *name*."""
         return self._fill(name, queue)

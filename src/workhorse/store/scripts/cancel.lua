@@ -1,18 +1,18 @@
 --! Cancel a job that has not ended: it will not start, and a running execution may write nothing more.
 --! keys: canceled
---! events: cancel, release
---! args: job_id, token, waiting_in, children
+--! events: cancel
+--! args: job_id, token, waiting_in, waiting_as, children
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
 --! include: _move, _withdraw
 --! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it.
---!   With `waiting_in` only a job that is queued in that queue counts; with `children` 'run' those that wait for it
+--!   With `waiting_in` only a job that is `waiting_as` in that queue counts; with `children` 'run' those that wait for it
 --!   go on as if it had finished. Then a row for each of them that was set aside (queue, id, the reason)
 local known = known_job(job_id)
 local before = answered_before(known, token)
 if before then
   return {before}
 end
-local elsewhere = waiting_in ~= '' and (known.status ~= after('release', 'started') or known.origin ~= waiting_in)
+local elsewhere = waiting_in ~= '' and (known.status ~= waiting_as or known.origin ~= waiting_in)
 if elsewhere then
   return {''}
 end

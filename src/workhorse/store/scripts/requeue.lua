@@ -1,16 +1,22 @@
 --! Put an ended job back on its queue, to run as if it were new. Its past runs stay in its results.
 --! keys: queues
 --! events: requeue
---! args: job_id, token, at_front
+--! args: job_id, token, at_front, within, states...
 --! include: _clock, _push, _end_execution, _limit, _move_on, _move, _withdraw
 --! keys: results
---! returns: the state it was in, or '' if there is no such job; it was requeued if the table allows it
+--! returns: the state it was in, or '' if there is no such job (or not in the queue `within`, where that is given); it was
+--!   requeued if it was in one of the `states` and the table allows it
 local known = known_job(job_id)
 local before = answered_before(known, token)
 if before then
   return before
 end
-if known.status and after('requeue', known.status, after('enqueue', nil)) then
+if within ~= '' and known.origin ~= within then
+  return ''
+end
+local is_meant = false
+for _, state in ipairs(states) do is_meant = is_meant or known.status == state end
+if is_meant and after('requeue', known.status, after('enqueue', nil)) then
   withdraw(job_id, known)
   local job = job_key(job_id)
   redis.call('HDEL', job, 'scheduled_for', 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',

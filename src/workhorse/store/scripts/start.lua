@@ -1,8 +1,8 @@
 --! Store a new job as started, for a queue that runs its jobs itself (is_async=False).
---! keys: job, lease
+--! keys: job, lease, groups, group
 --! events: start
 --! args: worker, lease, unique
---! each: job_id, token, queue, execution_id, fields...
+--! each: job_id, token, queue, execution_id, group, fields...
 --! include: _clock, _make_room
 --! returns: the server's time as text; then for each job '' or a state, as enqueue
 local stamp = text(now)
@@ -13,6 +13,10 @@ for item in items() do
     redis.call('HSET', job_key(item.job_id), 'status', after('start', nil), 'enqueued_at', stamp,
       'started_at', stamp, 'worker_name', worker, 'execution_id', item.execution_id,
       unpack(item.fields))
+    if item.group ~= '' then
+      redis.call('SADD', groups_key(), item.group)
+      redis.call('SADD', group_key(item.group), item.job_id)
+    end
     redis.call('ZADD', lease_key(item.queue), score(now + lease), item.job_id .. ':' .. item.execution_id)
   end
   replies[#replies + 1] = refused ~= 'again' and refused or ''
