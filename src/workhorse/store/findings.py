@@ -256,7 +256,12 @@ def judge_key(name: KeyName | None, facts: KeyFacts) -> Fault | None:
         fault = Fault(Kind.BROKEN, "jobs that could not be handled are set aside here")
     elif template in UNLISTED and not facts.is_listed:
         fault = Fault(Kind.UNLISTED, UNLISTED[template])
-    elif template in PERMANENT or facts.ttl != -1 or facts.has_waiters or (template in OF_A_JOB and facts.has_job):
+    elif (
+        template in PERMANENT
+        or facts.ttl != -1
+        or facts.has_waiters
+        or (template in OF_A_JOB and facts.has_job)
+    ):
         pass
     else:
         whose = "its job is gone" if template in OF_A_JOB else "nobody owns it"
