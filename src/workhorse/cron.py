@@ -7,13 +7,8 @@ In a configuration file for ``workhorse cron``: ``from workhorse.cron import reg
 from __future__ import annotations
 
 from workhorse.api.cron import Cron, CronEntry
-from workhorse.api.cron_scheduler import (
-    CronJob,
-    CronScheduler,
-    create_cron,
-    get_cron_job_ids,
-    register,
-)
+from workhorse.api.cron_job import CronJob, get_cron_job_ids
+from workhorse.api.cron_scheduler import CronScheduler, create_cron, register
 
 __all__ = [
     "Cron",

@@ -22,7 +22,7 @@ from workhorse.wire.keys import Keys
 from workhorse.worker.duties.cron import Cron as Duty
 
 KEYS = Keys()
-EVERY_MINUTE = {"cron": "* * * * *", "zone": "UTC", "queue": "q"}
+EVERY_MINUTE: dict[str, Any] = {"cron": "* * * * *", "zone": "UTC", "queue": "q"}
 
 
 @pytest.fixture
@@ -211,8 +211,9 @@ def test_a_job_has_the_options_of_its_entry(cron: Cron) -> None:
 
 @pytest.mark.parametrize("option", ["job_id", "unique", "depends_on", "nonsense"])
 def test_what_an_entry_can_not_have_is_refused(cron: Cron, option: str) -> None:
+    given: dict[str, Any] = {**EVERY_MINUTE, option: "x"}
     with nothing_sent(client_of(cron)), pytest.raises(UnsupportedOptionError):
-        cron.add("e", nothing, **EVERY_MINUTE, **{option: "x"})
+        cron.add("e", nothing, **given)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +361,10 @@ def test_the_duty_asks_nothing_before_the_next_is_due(cron: Cron) -> None:
         [("ZADD", "rq:cron_due", 1, b"\xff\xfe")],
         [("ZADD", "rq:cron_due", 1, "ghost")],
         [("DEL", "rq:cron_job:e:jobs"), ("SET", "rq:cron_job:e:jobs", "text")],
-        [("HSET", "rq:rl:k:allowed", "a", "b"), ("HSET", "rq:cron:bad", "job.rate_limit_key", "k")],
+        [
+            ("HSET", "rq:rl:k:allowed", "a", "b"),
+            ("HSET", "rq:cron:bad", "job.rate_limit_key", "k"),
+        ],
     ],
     ids=["string", "expression", "slot", "zone", "queue", "gone", "name", "ghost", "history",
          "limit"],
