@@ -55,6 +55,16 @@ def test_a_producer_imports_nothing_of_workers_and_commands(names: str) -> None:
     assert imported_by(f"from workhorse import {names}", *NOT_FOR_PRODUCERS) == []
 
 
+def test_the_plugin_for_pytest_imports_nothing_but_pytest() -> None:
+    plugin = "import pytest, workhorse.testing.pytest_plugin"
+    assert imported_by(plugin, "redis", "pickle", "workhorse.core", "workhorse.api") == []
+
+
+def test_the_tools_for_tests_are_imported_when_they_are_used() -> None:
+    names = "import workhorse.testing; dir(workhorse.testing)"
+    assert imported_by(names, "redis", "workhorse.core", "workhorse.api", "pytest") == []
+
+
 def test_errors_and_retry_come_without_redis() -> None:
     wanted = "from workhorse import Retry, WorkhorseError, NoSuchJobError, JSONSerializer"
     assert imported_by(wanted, "redis", "asyncio", "workhorse.store") == []

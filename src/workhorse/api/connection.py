@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -25,6 +27,8 @@ LOG = logging.getLogger("workhorse")
 
 _stores: Final[dict[tuple[int, str | None], Store]] = {}
 """One store for each process and URL; that of None is the process's default."""
+_redirects: Final[list[Store]] = []
+"""Where everything goes instead of where it was to: the last one; see ``redirected``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,23 @@ class Link:
     @property
     def store(self) -> Store:
         """The store that was given, or else this process's default."""
-        return self.given or default_store()
+        return redirection() or self.given or default_store()
 
 
 def link_to(connection: Client | str | None) -> Link:
-    """Return the link to *connection*; for None, nothing is chosen before it is needed.
+    """Return the link to *connection*: a client, a URL, or None for what is chosen when needed.
 
     Unless somebody chose one that holds here, by RQ's old words: see ``connection_stack``.
+
+    Raises ConnectionChoiceError for a client that turns replies into text or is awaited, and
+    for what is no client at all.
     """
     connection = _or_chosen(connection)
-    return Link(None if connection is None else store_of(connection))
+    if connection is None:
+        return Link(None)
+    if isinstance(connection, str):
+        return Link(_store_at(choose_url(connection, os.environ, Path.cwd()).url))
+    return Link(Store(_checked(connection)))
 
 
 def _or_chosen(connection: Client | str | None) -> Client | str | None:
@@ -55,17 +66,26 @@ def _or_chosen(connection: Client | str | None) -> Client | str | None:
 
 
 def store_of(connection: Client | str | None) -> Store:
-    """Return the store behind *connection*: a client, a URL, or None for the default.
+    """Return the store behind *connection*; raises what ``link_to`` raises."""
+    return link_to(connection).store
 
-    Raises ConnectionChoiceError for a client that turns replies into text or is awaited, and
-    for what is no client at all.
+
+def redirection() -> Store | None:
+    """Return where all goes that this process sends, while it is redirected."""
+    return _redirects[-1] if _redirects else None
+
+
+@contextmanager
+def redirected(store: Store) -> Generator[None]:
+    """Have all queues, jobs and workers of this process use *store* within the block.
+
+    For tests: whatever they were made with, and whenever, modules' own queues too.
     """
-    connection = _or_chosen(connection)
-    if connection is None:
-        return default_store()
-    if isinstance(connection, str):
-        return _store_at(choose_url(connection, os.environ, Path.cwd()).url)
-    return Store(_checked(connection))
+    _redirects.append(store)
+    try:
+        yield
+    finally:
+        _redirects.remove(store)
 
 
 def default_store() -> Store:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from workhorse.api.connection import default_keys, store_of
+from workhorse.api.connection import default_keys, link_to
 from workhorse.api.cron_definition import define, of_zone, redefine
 from workhorse.api.job import Job
 from workhorse.core.cron import Schedule, due_at, explain, first_slot, id_start, next_slot
@@ -17,7 +17,7 @@ from workhorse.core.errors import InvalidJobOperation, InvalidOptionError, NoSuc
 from workhorse.core.ids import new_token
 from workhorse.store import cron as store
 from workhorse.store.cron import NextSlot
-from workhorse.store.drivers import Client
+from workhorse.store.drivers import Client, Store
 from workhorse.wire.crons import CronRecord
 from workhorse.wire.payload import Call, Serializer, choose_serializer, decode_call
 
@@ -131,7 +131,7 @@ class Cron:
         serializer: Serializer | str | None = None,
     ) -> None:
         self.serializer = choose_serializer(serializer)
-        self._store = store_of(connection)
+        self._link = link_to(connection)
         self._keys = default_keys()
 
     def add(

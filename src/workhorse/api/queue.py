@@ -21,6 +21,7 @@ from workhorse.api.pipelines import enqueue_on, refuse_unless_async
 from workhorse.api.queue_content import id_of
 from workhorse.api.queue_registries import QueueRegistries
 from workhorse.api.sending import Sending
+from workhorse.api.watching import is_watched, tell_watchers
 from workhorse.core import settings
 from workhorse.core.errors import (
     DuplicateJobError,
@@ -296,6 +297,16 @@ class Queue(NewCalls, QueueRegistries):
         )
 
     def _store_all(self, records: Sequence[JobRecord], pipeline: Any = None) -> list[Job]:
+        made = self._store_each(records, pipeline)
+        if is_watched():
+            tell_watchers(
+                job
+                for job, record in zip(made, records, strict=True)
+                if record.status is not State.CREATED  # else its id is another's
+            )
+        return made
+
+    def _store_each(self, records: Sequence[JobRecord], pipeline: Any = None) -> list[Job]:
         if pipeline is not None:
             refuse_unless_async(is_async=self.is_async)
             enqueue_on(pipeline, self._keys, records)
@@ -319,7 +330,7 @@ class Queue(NewCalls, QueueRegistries):
             raise _duplicate(record, refused)
         LOG.info("job %s is %s already; not enqueued again", record.id, refused)
         known = self._store.run(views.job(self._keys, record.id))
-        return self._store_all([record])[0] if known is None else self._job(known)
+        return self._store_each([record])[0] if known is None else self._job(known)
 
     def _run_here(self, record: JobRecord) -> Job:
         if record.rate_limit_key:
@@ -330,6 +341,8 @@ class Queue(NewCalls, QueueRegistries):
         refused = run_here(self._store, self._keys, record, self.serializer, self._client)
         if refused and record.unique:
             raise _duplicate(record, refused)
+        if not refused:
+            record.status = State.STARTED
         job = self._job(record)
         with suppress(NoSuchJobError):  # a result or a failure that is not to be kept
             job.refresh()

@@ -60,6 +60,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "cron_history": "cron_job:<entry>:jobs",  # sorted set: its jobs -> when they were made
         "cron_schedulers": "cron_schedulers",  # sorted set: name -> its last sign of life
         "cron_scheduler": "cron_scheduler:<scheduler>",  # hash
+        "advanced": "advanced",  # + hash: how far tests moved the time, and the last call that did
         "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
@@ -180,6 +181,9 @@ class Keys:
     def place(self, kind: str, name: str) -> str:
         """Return the key of *kind* in which jobs of the queue, or limit, *name* are."""
         return self._fill("lease" if kind == "lapsed" else kind, name)
+
+    def advanced(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['advanced']}"
 
     def cron_due(self) -> str:
         return f"{self.prefix}:{TEMPLATES['cron_due']}"

@@ -16,7 +16,7 @@ from workhorse.core.ids import GrowingTokens
 from workhorse.core.outcomes import Crashed, Returned, Stopped
 from workhorse.core.pacing import Pace, next_batch
 from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
-from workhorse.core.verdicts import judge
+from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import dependents, jobs, workers
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
@@ -56,7 +56,8 @@ class Loop:
 
     *tick* is called between jobs, while one runs elsewhere, and while idle. With *whole_run*
     claims cover a job's whole time limit, because nobody can extend them meanwhile. One that
-    is *watched* may leave what it can't settle in its ledger, for its supervisor.
+    is *watched* may leave what it can't settle in its ledger, for its supervisor. *tell_end* is
+    called with each job that ended and the verdict on it, before that is settled.
     """
 
     def __init__(  # noqa: PLR0913 - its collaborators
@@ -70,6 +71,7 @@ class Loop:
         tick: Callable[[], None] = lambda: None,
         whole_run: bool = False,
         watched: bool = False,
+        tell_end: Callable[[Claimed, Verdict], None] = lambda job, verdict: None,  # noqa: ARG005 - for nobody
     ) -> None:
         self._options = options
         self._store = store
@@ -79,6 +81,7 @@ class Loop:
         self._tick = tick
         self._whole_run = whole_run
         self._watched = watched
+        self._tell_end = tell_end
         self._pace = Pace()
         self._tokens = GrowingTokens()
         self._size = 1
@@ -283,6 +286,7 @@ class Loop:
         seconds = ended.ended_at - ended.started_at
         self._pace.learn(_label(job), seconds)
         self.jobs_run += 1
+        self._tell_end(job, verdict)
         self._log.ended(
             job, now=ended.ended_at, seconds=seconds, error=verdict.error, to=verdict.to
         )
