@@ -49,11 +49,13 @@ if TYPE_CHECKING:
     )
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
+    from workhorse.core.dependencies import Dependency
     from workhorse.core.errors import (
         ConnectionChoiceError,
         DeserializationError,
         DuplicateJobError,
         InvalidCallError,
+        InvalidJobDependency,
         InvalidJobOperation,
         InvalidNameError,
         InvalidOptionError,
@@ -105,11 +107,13 @@ _HOMES = {
     ),
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
+    "core.dependencies": ("Dependency",),
     "core.errors": (
         "ConnectionChoiceError",
         "DeserializationError",
         "DuplicateJobError",
         "InvalidCallError",
+        "InvalidJobDependency",
         "InvalidJobOperation",
         "InvalidNameError",
         "InvalidOptionError",
@@ -156,6 +160,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "JobStatus",
     "Result",
     "Retry",
+    "Dependency",
     "Repeat",
     "RateLimit",
     "RateLimitRegistry",
@@ -185,6 +190,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "EnqueueRefusedError",
     "EnqueueUnknownError",
     "InvalidCallError",
+    "InvalidJobDependency",
     "InvalidJobOperation",
     "InvalidNameError",
     "InvalidOptionError",

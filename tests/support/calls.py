@@ -216,3 +216,14 @@ class Counter:
 
     def plus(self, number: int) -> int:
         return self.start + number
+
+
+def fail_once() -> str:
+    """Fail in the first run of a job."""
+    job = get_current_job()
+    assert job is not None
+    runs = job.meta["runs"] = job.meta.get("runs", 0) + 1
+    job.save_meta()
+    if runs == 1:
+        raise ValueError("not yet")
+    return "at last"

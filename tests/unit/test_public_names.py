@@ -12,17 +12,17 @@ import workhorse
 from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
-    "Queue", "Job", "JobStatus", "Result", "Retry", "Repeat", "RateLimit", "RateLimitRegistry",
-    "Group", "StartedJobRegistry", "FinishedJobRegistry", "FailedJobRegistry",
-    "DeferredJobRegistry", "ReadyJobRegistry", "ScheduledJobRegistry", "CanceledJobRegistry",
-    "Execution", "Worker", "SimpleWorker", "job", "get_current_job", "cancel_job",
-    "requeue_job", "stop_job", "send_stop_job_command", "send_shutdown_command",
+    "Queue", "Job", "JobStatus", "Result", "Retry", "Dependency", "Repeat", "RateLimit",
+    "RateLimitRegistry", "Group", "StartedJobRegistry", "FinishedJobRegistry",
+    "FailedJobRegistry", "DeferredJobRegistry", "ReadyJobRegistry", "ScheduledJobRegistry",
+    "CanceledJobRegistry", "Execution", "Worker", "SimpleWorker", "job", "get_current_job",
+    "cancel_job", "requeue_job", "stop_job", "send_stop_job_command", "send_shutdown_command",
     "JSONSerializer", "PickleSerializer", "ConnectionChoiceError", "DeserializationError",
     "DuplicateJobError", "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError",
-    "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
-    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchJobError",
-    "NoSuchWorkerError", "PayloadTooLargeError", "SerializationError", "TimeoutFormatError",
-    "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
+    "InvalidJobDependency", "InvalidJobOperation", "InvalidNameError", "InvalidOptionError",
+    "JobStoppedException", "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError",
+    "NoSuchJobError", "NoSuchWorkerError", "PayloadTooLargeError", "SerializationError",
+    "TimeoutFormatError", "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
 

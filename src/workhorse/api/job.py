@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from workhorse.api.connection import (
     Link,
@@ -17,7 +17,8 @@ from workhorse.api.connection import (
 from workhorse.api.job_history import JobHistory
 from workhorse.api.job_saving import JobSaving
 from workhorse.api.old_words import OldJobWords
-from workhorse.api.options import EnqueueData, check_state, new_record, refuse_unsupported
+from workhorse.api.options import EnqueueData, check_state, new_record
+from workhorse.api.relations import JobRelations
 from workhorse.api.waiting import await_end, state_now
 from workhorse.core.errors import (
     InvalidJobOperation,
@@ -41,7 +42,7 @@ JobStatus = State
 """RQ's name for a job's state."""
 
 
-class Job(JobHistory, JobSaving, OldJobWords):
+class Job(JobHistory, JobSaving, JobRelations, OldJobWords):
     """One call of a function, now or later. Attributes are as of the last fetch or refresh.
 
     Made by ``Queue.enqueue``, ``Job.create`` and ``Job.fetch``. Attributes never talk to the
@@ -307,17 +308,15 @@ class Job(JobHistory, JobSaving, OldJobWords):
     ) -> None:
         """Cancel the job: it will not start, and if it runs its result is not written.
 
-        Raises InvalidJobOperation if it has ended, NoSuchJobError if it is gone. With a
-        *pipeline* it is done when that is executed, and its reply is the state that it was in.
-        The other arguments are RQ's, and refused until there are dependents.
+        Jobs that wait for it are dealt with as their ``Dependency`` says, or go on as if it had
+        finished with *enqueue_dependents*. It always leaves those that it waits for, as in RQ
+        with *remove_from_dependencies*. Raises InvalidJobOperation if it has ended,
+        NoSuchJobError if it is gone. With a *pipeline* it is done when that is executed, and its
+        reply is the state that it was in.
         """
-        refuse_unsupported(
-            {
-                "enqueue_dependents": enqueue_dependents,
-                "remove_from_dependencies": remove_from_dependencies,
-            }
-        )
-        call = jobs.cancel(self._keys, self.id, token=new_token())
+        del remove_from_dependencies
+        children: Literal["", "run"] = "run" if enqueue_dependents else ""
+        call = jobs.cancel(self._keys, self.id, token=new_token(), children=children)
         if pipeline is not None:
             put_on(pipeline, [call])
             return
@@ -360,12 +359,14 @@ class Job(JobHistory, JobSaving, OldJobWords):
     ) -> None:
         """Remove the job and all its results. A running one may write nothing more.
 
-        With a *pipeline* it is done when that is executed. The other arguments are RQ's, and
-        refused: a deleted job always leaves its queue.
+        With *delete_dependents* the jobs that wait for it are deleted, too, before it. With a
+        *pipeline* it is done when that is executed. A deleted job always leaves its queue:
+        *remove_from_queue* is RQ's, and False is refused.
         """
-        refuse_unsupported({"delete_dependents": delete_dependents})
         if not remove_from_queue:
             raise UnsupportedOptionError("remove_from_queue=False: a deleted job leaves its queue")
+        if delete_dependents:
+            self.delete_dependents(pipeline)
         call = jobs.delete(self._keys, [self.id])
         if pipeline is not None:
             put_on(pipeline, [call])

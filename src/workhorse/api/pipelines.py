@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from workhorse.api.sending import slices
 from workhorse.core.errors import UnsupportedOptionError
 from workhorse.core.states import State
 from workhorse.store import jobs
@@ -15,10 +16,9 @@ from workhorse.wire.records import JobRecord
 
 def enqueue_on(pipeline: Any, keys: Keys, records: Sequence[JobRecord]) -> None:
     """Put new jobs on *pipeline*; *records* get the states that they are expected to have."""
-    slices = [records[at : at + jobs.MANY] for at in range(0, len(records), jobs.MANY)]
     calls = [
         jobs.enqueue(keys, some, at_front={each.id for each in some if each.enqueue_at_front})
-        for some in slices
+        for some in slices(records)
     ]
     put_on(pipeline, calls)
     for record in records:

@@ -23,6 +23,7 @@ from workhorse.api.queue_registries import QueueRegistries
 from workhorse.api.sending import Sending
 from workhorse.api.watching import is_watched, tell_watchers
 from workhorse.core import settings
+from workhorse.core.dependencies import is_met
 from workhorse.core.errors import (
     DuplicateJobError,
     InvalidJobDependency,
@@ -35,7 +36,7 @@ from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.states import State
 from workhorse.core.verdicts import OnLost
-from workhorse.store import jobs, views
+from workhorse.store import dependents, jobs, views
 from workhorse.store.drivers import Client, Store
 from workhorse.store.pipelines import put_on
 from workhorse.wire.payload import Serializer, choose_serializer, dump
@@ -312,8 +313,27 @@ class Queue(NewCalls, QueueRegistries):
             enqueue_on(pipeline, self._keys, records)
             return [self._job(record) for record in records]
         if not self.is_async:
-            return [self._run_here(record) for record in records]
+            return [
+                self._send([record])[0] if self._must_wait(record) else self._run_here(record)
+                for record in records
+            ]
+        return self._send(records)
+
+    def _send(self, records: Sequence[JobRecord]) -> list[Job]:
         return Sending(self._store, self._keys, records, self._stored).send()
+
+    def _must_wait(self, record: JobRecord) -> bool:
+        """Return whether a job can't run at once: as in RQ, workers run it when its turn comes."""
+        parents = record.parents
+        states = [dependents.state(self._keys, parent) for parent in parents.ids]
+        return (
+            record.scheduled_for is not None
+            or record.due_in is not None
+            or not all(
+                state is None or is_met(state, parents.on_failure)
+                for state in self._store.run_many(states)
+            )
+        )
 
     def _stored(self, record: JobRecord, reply: jobs.Enqueued, number: int) -> Job:
         refused = reply.refused[number]

@@ -29,6 +29,8 @@ J = TypeVar("J")
 _AT_ONCE = 5
 """Script calls in one round trip: a thousand jobs."""
 _IDS_TOLD = 3
+_MOST_EDGES = 1000
+"""Jobs, and jobs that they wait for, in one script call."""
 
 
 class Sending(Generic[J]):
@@ -43,7 +45,7 @@ class Sending(Generic[J]):
     ) -> None:
         self._store = store
         self._keys = keys
-        self._slices = [records[at : at + jobs.MANY] for at in range(0, len(records), jobs.MANY)]
+        self._slices = slices(records)
         self._answers: dict[int, Enqueued] = {}
         self._then = then
 
@@ -104,6 +106,23 @@ class Sending(Generic[J]):
             ids,
             self.send,
         ) from error
+
+
+def slices(records: Sequence[JobRecord]) -> list[Sequence[JobRecord]]:
+    """Return *records* in parts, each for one call: ``jobs.MANY`` jobs, or as many edges, at most.
+
+    A job that waits for more is alone.
+    """
+    found: list[Sequence[JobRecord]] = []
+    start, weight = 0, 0
+    for at, record in enumerate(records):
+        weight += 1 + len(record.parents.ids)
+        if at - start == jobs.MANY or (weight > _MOST_EDGES and at > start):
+            found.append(records[start:at])
+            start, weight = at, 1 + len(record.parents.ids)
+    if records:
+        found.append(records[start:])
+    return found
 
 
 def _named(ids: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_job_id
+from workhorse.core.states import ENDED, State
 
 OnParentFailure = Literal["wait", "cancel", "run"]
 
@@ -104,6 +105,42 @@ def parents_of(depends_on: object) -> Parents:
         at_front=any(each.enqueue_at_front for each in told),
         results=results,
     )
+
+
+class Awaited(NamedTuple):
+    """A job that another waits for.
+
+    >>> str(Awaited("7", State.FAILED)), str(Awaited("7", None))
+    ('7, which failed', '7, which is gone')
+    """
+
+    job_id: str
+    state: State | None
+    """None where it was deleted, or expired, before it finished."""
+
+    def __str__(self) -> str:
+        """Return it as a person is told."""
+        return f"{self.job_id}, which {_TOLD.get(self.state, f'is {self.state}')}"
+
+
+_TOLD: Final = {
+    None: "is gone",
+    State.FAILED: "failed",
+    State.STOPPED: "was stopped",
+    State.CANCELED: "was canceled",
+    State.FINISHED: "has just finished",
+    State.STARTED: "is running",
+    State.DEFERRED: "waits itself",
+}
+
+
+def is_met(state: State | None, rule: OnParentFailure) -> bool:
+    """Return whether a job need not wait for one in *state*; None for one that is gone.
+
+    >>> is_met(State.FAILED, "wait"), is_met(State.FAILED, "run"), is_met(State.QUEUED, "run")
+    (False, True, False)
+    """
+    return state is State.FINISHED or (rule == "run" and (state is None or state in ENDED))
 
 
 def _are_several(jobs: Any) -> bool:

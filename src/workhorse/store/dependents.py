@@ -6,15 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from workhorse.core.dependencies import Awaited
 from workhorse.core.states import State
 from workhorse.store.broken import without_broken
-from workhorse.store.calls import Call, command, page, script
+from workhorse.store.calls import Call, Plan, as_it_is, command, page, script
 from workhorse.wire.keys import Keys
 
 PAGE: Final = 100
 """Jobs that wait for others, on one page of the walk through them."""
 WAITING_ROOMS: Final = ("deferred", "ready")
 """Registries of such jobs; the second holds those that an RQ worker was about to queue."""
+
+
+class JobId(NamedTuple):
+    """One job, named by whatever its key says."""
+
+    job_id: bytes
 
 
 class Child(NamedTuple):
@@ -83,6 +90,37 @@ def children(keys: Keys, job_id: str) -> Call[list[str]]:
 def unmet_parents(keys: Keys, job_id: str) -> Call[list[str]]:
     """Return the ids of those whose end a waiting job was not told yet, sorted."""
     return command("SMEMBERS", keys.dependencies(job_id), parse=_sorted)
+
+
+def awaited(keys: Keys, job_id: str) -> Plan[list[Awaited]]:
+    """Return those that a job waits for, sorted by their ids.
+
+    One without a hash that does not know the job as its child was done long ago.
+    """
+    found: list[Awaited] = []
+    for parent in (yield from unmet_parents(keys, job_id)):
+        at_now = yield from state(keys, parent)
+        if at_now is not None or (yield from _has_child(keys, parent, job_id)):
+            found.append(Awaited(parent, at_now))
+    return found
+
+
+def _has_child(keys: Keys, parent: str, child: str) -> Call[bool]:
+    return command("SISMEMBER", keys.dependents(parent), child, parse=bool)
+
+
+def delete_children(keys: Keys, job_id: str) -> Plan[int]:
+    """Delete all that wait for a job, page by page; return how many."""
+    deleted = 0
+    while some := (yield from _some_children(keys, job_id)):
+        yield from script("delete", keys, {}, [JobId(each) for each in some], parse=as_it_is)
+        yield from command("SREM", keys.dependents(job_id), *some, parse=int)
+        deleted += len(some)
+    return deleted
+
+
+def _some_children(keys: Keys, job_id: str) -> Call[list[bytes]]:
+    return command("SRANDMEMBER", keys.dependents(job_id), PAGE, parse=list[bytes])
 
 
 def state(keys: Keys, job_id: str) -> Call[State | None]:

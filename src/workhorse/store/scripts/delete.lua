@@ -15,9 +15,9 @@ for item in items() do
     if known.waiters then
       tell_waiting(id, known.waiters)
     end
-    leave_parents(id)
     tell_children(id, 'gone')
   end
+  leave_parents(id)
   redis.call('DEL', job_key(id), results_key(id), dependencies_key(id), executions_key(id))
   if known.status then
     redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
