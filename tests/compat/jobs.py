@@ -55,6 +55,14 @@ def note(key: str, value: str) -> str:
     return str(_side().__name__)
 
 
+def note_span(path: str, name: str, seconds: float) -> None:
+    """Write down when this began and when it ended."""
+    begun = time.time()
+    time.sleep(seconds)
+    with Path(path).open("a") as log:
+        log.write(f"{name} {begun} {time.time()}\n")
+
+
 def side() -> str:
     return str(_side().__name__)
 

@@ -11,6 +11,7 @@ import redis
 
 from tests.support import calls
 from tests.support.api import bring_forward, dump, nothing_sent, run
+from tests.support.lives import Life
 from workhorse import (
     DuplicateJobError,
     InvalidOptionError,
@@ -268,3 +269,16 @@ def test_a_queue_that_runs_its_jobs_itself_heeds_unique(client: redis.Redis) -> 
     with pytest.raises(DuplicateJobError):
         queue.enqueue(calls.add, 2, job_id="report", unique=True)
     assert queue.enqueue(calls.add, 3, job_id="report").args == (3,)
+
+
+def test_a_unique_call_that_is_sent_again_is_no_duplicate_of_itself(life: Life) -> None:
+    """RQ's window T1: the client library resends what it has no reply for."""
+    told = [life.enqueue("a", token="t", unique=True) for _ in range(2)]
+    assert [each.refused for each in told] == [[""], [""]]
+    limited = [
+        life.enqueue("b", token="t", unique=True, rate_limit_key="m", rate_limit_concurrency=1)
+        for _ in range(2)
+    ]
+    assert [each.states for each in limited] == [["queued"], ["queued"]]
+    assert life.waiting() == ["a", "b"]
+    assert life.enqueue("a", token="other", unique=True).refused == ["queued"]

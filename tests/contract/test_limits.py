@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
+from tests.support import fleet as fleets
+from tests.support.fleet import Fleet
 from tests.support.lives import Life
+from tests.support.waiting import wait_until
 from workhorse.core.dependencies import Parents
 from workhorse.core.outcomes import Crashed, Raised, Returned, Stopped
 from workhorse.core.states import State
@@ -540,3 +544,17 @@ def test_whatever_happens_a_place_is_held_exactly_while_its_job_needs_it(
     for what, number in [("enqueue", 0)] * 3 + steps:
         walk.step(what, number)
         walk.check()
+
+
+@pytest.fixture
+def fleet(server_socket: Path) -> Iterator[Fleet]:
+    yield from fleets.of_server(server_socket)
+
+
+def test_a_running_supervisor_frees_a_stale_place(fleet: Fleet) -> None:
+    life = Life(fleet.client)
+    life.enqueue("a", origin="other", **ONE)
+    life.enqueue("b", origin="other", **ONE)
+    life.client.delete("rq:job:a")
+    fleet.start()
+    wait_until(lambda: life.state("b") is State.QUEUED)

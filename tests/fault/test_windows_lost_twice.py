@@ -17,7 +17,7 @@ from tests.support.faults import Life
 from tests.support.lives import Life as Calls
 from tests.support.proxy import Fault, Rule, Seen
 from tests.support.waiting import wait_until
-from workhorse import Job, Queue
+from workhorse import Job, Queue, RateLimit
 from workhorse.core.settings import RECONCILE_AFTER
 from workhorse.store import jobs
 from workhorse.store.audit import audit
@@ -95,6 +95,36 @@ def test_window_l7_jobs_in_a_list_that_a_dead_compact_of_rqs_left_come_back(
         duty.run_once(now)
     assert life.waiting() == ["a", "b", "c"]
     client.delete("rq:queue:_compact:5ca1ab1e")
+    assert audit(life.store, life.keys) == []
+
+
+def test_window_l8_a_job_that_is_enqueued_again_while_it_waits_for_a_place_still_waits(
+    life: Life, queue: Queue
+) -> None:
+    held, waits = (
+        queue.enqueue(f"tests.fault.jobs.{name}", str(life.journal), name, job_id=name,
+                      rate_limit=RateLimit("mail", 1))
+        for name in ("work", "give")
+    )  # fmt: skip
+    again = queue.enqueue("tests.fault.jobs.fail", str(life.journal), "give", job_id="give")
+    assert again.func_name == waits.func_name
+    assert again.is_rate_limited
+    life.drain()
+    assert held.is_finished
+    assert waits.return_value() == "give's value"
+    life.assert_clean()
+
+
+def test_window_l8_a_waiting_job_that_rq_dropped_waits_again(client: redis.Redis) -> None:
+    """Our own scripts drop none whose state says that it waits."""
+    life = Calls(client)
+    life.enqueue("a", "b", "c", rate_limit_key="mail", rate_limit_concurrency=1)
+    client.zrem("rq:rl:mail:rate_limited", "b")
+    duty = Reconcile(life.store, life.keys)
+    for now in (0, RECONCILE_AFTER):
+        duty.run_once(now)
+    life.cancel("a")
+    assert life.waiting() == ["b"]
     assert audit(life.store, life.keys) == []
 
 
@@ -178,6 +208,21 @@ def test_window_t7_several_that_move_due_jobs_at_once_move_each_once(life: Life)
     wait_until(lambda: len({c.pid for c in life.proxy.calls[seen:] if c.name == "forward"}) >= 3)
     wait_until(lambda: len(life.waiting()) >= 20)
     assert sorted(life.waiting()) == sorted(job_ids)
+    life.assert_clean()
+
+
+@pytest.mark.parametrize("fault", [Fault.LOSE_REPLY, Fault.REPEAT], ids=["lost", "repeated"])
+@pytest.mark.parametrize("interval", [0, 3600])
+def test_window_t2_a_repeat_whose_reply_is_lost_is_no_second_one(
+    life: Life, fault: Fault, interval: int
+) -> None:
+    life.enqueue("work", "job", repeats_left=2, repeat_intervals=(interval,))
+    lost = life.proxy.add(Rule(fault, name="settle", times=2))
+    life.drain()
+    assert lost.hits
+    runs = 1 if interval else 3
+    assert life.begun()["job"] == len(life.results("job")) == runs
+    assert life.field("job", "repeats_left") == ("1" if interval else "0")
     life.assert_clean()
 
 

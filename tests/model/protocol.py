@@ -84,6 +84,14 @@ class Flaw(Enum):
     """Nobody looks for jobs that are in no place."""
     RECONCILE_UNGUARDED = auto()
     """reconcile acts on what it saw first."""
+    PLACE_NOT_FREED_BY_RECOVER = auto()
+    """A job that fails because its lease lapsed keeps its place in its limit."""
+    PLACE_LEAKED_BY_CANCEL = auto()
+    """So does one that is canceled."""
+    ADMIT_TWICE = auto()
+    """Who does not wait any more gives a place on, whether or not it had one."""
+    REPEAT_NOT_IN_SETTLE = auto()
+    """A job that is to run again is queued by its worker's next call."""
 
 
 class Status(Enum):
@@ -91,6 +99,7 @@ class Status(Enum):
 
     ABSENT = auto()
     QUEUED = auto()
+    LIMITED = auto()
     STARTED = auto()
     FINISHED = auto()
     FAILED = auto()
@@ -112,6 +121,8 @@ class Slot(Enum):
     ENTERED = auto()
     SUCCEEDED = auto()
     RAISED = auto()
+    TO_REPEAT = auto()
+    """It was settled, and is to be queued again: of a flaw."""
 
 
 class Job(NamedTuple):
@@ -123,6 +134,8 @@ class Job(NamedTuple):
     retries: int = 0
     most: int = MAX_STARTS
     """Starts without an outcome after which it is failed; 1 where ``on_lost`` is "fail"."""
+    repeats: int = 0
+    """Runs that are to follow a success."""
     stop: int = 0
     """The execution that is to be stopped."""
     moved_by: tuple[tuple[int, Status], ...] = ()
@@ -141,6 +154,8 @@ class Job(NamedTuple):
     """A person asked for it, and nobody has requeued it."""
     mislaid: bool = False
     """The server forgot where it is."""
+    runs: int = 1
+    """How many successes there are to be."""
 
 
 class Lease(NamedTuple):
@@ -247,6 +262,12 @@ class State(NamedTuple):
     closed: frozenset[int] = frozenset()
     """Their tokens, once the supervisor asked; a memo is its worker's successor's."""
     asked: Asked | None = None
+    places: int = 0
+    """How many jobs may be queued or started; 0 for no limit."""
+    allowed: frozenset[int] = frozenset()
+    """Those that are."""
+    limited: tuple[int, ...] = ()
+    """Those that wait for a place."""
     sighted: tuple[Sighting | None, ...] = ()
     """What each maintainer saw, and has not acted on yet."""
     wrong: str = ""
@@ -268,13 +289,24 @@ class Setting:
     asks_again: bool = False
     """Persons' replies can be lost, too, and their calls sent again."""
     maintainers: int = 0
+    places: int = 0
+    """A rate limit that all jobs share."""
+    repeats: int = 0
 
 
 def begin(setting: Setting) -> State:
     most = 1 if setting.on_lost == "fail" else MAX_STARTS
     return State(
         queue=(),
-        jobs=(Job(retries=setting.budget.retries, most=most),) * setting.jobs,
+        jobs=(
+            Job(
+                retries=setting.budget.retries,
+                most=most,
+                repeats=setting.repeats,
+                runs=1 + setting.repeats,
+            ),
+        )
+        * setting.jobs,
         leases=frozenset(),
         workers=(Worker(),) * setting.workers,
         memos=(Memo(),) * setting.workers,
@@ -283,6 +315,7 @@ def begin(setting: Setting) -> State:
         budget=setting.budget,
         number=1,
         sighted=(None,) * setting.maintainers,
+        places=setting.places,
     )
 
 
@@ -317,7 +350,7 @@ def spend(state: State, kind: str) -> State | None:
     return state._replace(budget=state.budget._replace(**{kind: left - 1})) if left else None
 
 
-MOVES = {"cancel": LIVE, "requeue": ENDED, "stop": frozenset({Status.STARTED})}
+MOVES = {"cancel": LIVE | {Status.LIMITED}, "requeue": ENDED, "stop": frozenset({Status.STARTED})}
 """From which states a person can move a job."""
 
 
@@ -333,7 +366,45 @@ class Server:
             return state
         if is_known:
             return state._replace(queue=(*state.queue, job))
-        state = with_job(state, job, status=Status.QUEUED)
+        return self.move_on(state, job)
+
+    def move_on(self, state: State, job: int) -> State:
+        """Send a job that may run to its queue, or to those that wait for a place."""
+        if not state.places:
+            state = with_job(state, job, status=Status.QUEUED)
+            return state._replace(queue=(*state.queue, job))
+        state = with_job(state, job, status=Status.LIMITED)
+        return self.admit(state._replace(limited=(*state.limited, job)))
+
+    def admit(self, state: State, places: int = 0) -> State:
+        """Give free places to those that wait."""
+        while state.limited and len(state.allowed) < (places or state.places):
+            job, *others = state.limited
+            state = with_job(state, job, status=Status.QUEUED)
+            state = state._replace(
+                limited=tuple(others), allowed=state.allowed | {job}, queue=(*state.queue, job)
+            )
+        return state
+
+    def leave_limit(self, state: State, job: int) -> State:
+        """Take a job's place, or its wait for one, and admit the next."""
+        limited = tuple(each for each in state.limited if each != job)
+        had_place = job in state.allowed
+        state = state._replace(limited=limited, allowed=state.allowed - {job})
+        if Flaw.ADMIT_TWICE in self.flaws and not had_place:
+            return self.admit(state, len(state.allowed) + 1)
+        return self.admit(state)
+
+    def end(self, state: State, job: int, **fields: Any) -> State:
+        """Have a job end, and others go on."""
+        return self.leave_limit(with_job(state, job, **fields), job)
+
+    def repeat(self, state: State, job: int) -> State:
+        """Queue a job again that succeeded."""
+        left = state.jobs[job].repeats - 1
+        state = with_job(
+            state, job, status=Status.QUEUED, repeats=left, starts=0, excused=0, since=state.number
+        )
         return state._replace(queue=(*state.queue, job))
 
     def claim(self, state: State, worker: int, token: int, count: int) -> tuple[State, Memo]:
@@ -381,11 +452,14 @@ class Server:
             return state
         state = self.drop_lease(state, job, execution)
         if slot is Slot.RAISED and self.is_stopped(known, execution, Flaw.STOP_FORGOTTEN_BY_RETRY):
-            return with_job(state, job, status=Status.STOPPED)
+            return self.end(state, job, status=Status.STOPPED)
         if slot is Slot.RAISED:
             state = with_job(state, job, status=Status.QUEUED, retries=known.retries - 1)
             return state._replace(queue=(*state.queue, job))
-        return with_job(
+        is_last = not known.repeats or known.stop == execution
+        if not is_last and Flaw.REPEAT_NOT_IN_SETTLE not in self.flaws:
+            return self.repeat(with_job(state, job, commits=known.commits + 1), job)
+        return self.end(
             state, job, status=Status.FINISHED, execution=execution, commits=known.commits + 1
         )
 
@@ -399,10 +473,13 @@ class Server:
         counted = Flaw.STARTS_NOT_COUNTED not in self.flaws
         starts = known.starts + counted
         state = self.drop_lease(state, job, execution)
+        by_recover = forgets is Flaw.STOP_FORGOTTEN_BY_RECOVER
+        keeps = by_recover and Flaw.PLACE_NOT_FREED_BY_RECOVER in self.flaws
+        end = with_job if keeps else self.end
         if self.is_stopped(known, execution, forgets):
-            return with_job(state, job, status=Status.STOPPED, starts=starts)
+            return end(state, job, status=Status.STOPPED, starts=starts)
         if starts >= (MAX_STARTS if Flaw.LOST_RUNS_AGAIN in self.flaws else known.most):
-            return with_job(state, job, status=Status.FAILED, starts=starts)
+            return end(state, job, status=Status.FAILED, starts=starts)
         state = with_job(state, job, status=Status.QUEUED, starts=starts)
         return state._replace(queue=(job, *state.queue))
 
@@ -419,7 +496,7 @@ class Server:
         known = state.jobs[job]
         released = known.released | {execution}
         if self.is_stopped(known, execution, Flaw.STOP_FORGOTTEN_BY_RELEASE):
-            return with_job(state, job, status=Status.STOPPED, execution=0, released=released)
+            return self.end(state, job, status=Status.STOPPED, execution=0, released=released)
         state = with_job(state, job, status=Status.QUEUED, execution=0, released=released)
         return state._replace(queue=(job, *state.queue))
 
@@ -466,20 +543,22 @@ class Server:
     def cancel(self, state: State, job: int) -> State:
         if Flaw.CANCEL_LEAVES_LEASE not in self.flaws:
             state = self.withdraw(state, job)
-        return with_job(state, job, status=Status.CANCELED, execution=0)
+        state = with_job(state, job, status=Status.CANCELED, execution=0)
+        return state if Flaw.PLACE_LEAKED_BY_CANCEL in self.flaws else self.leave_limit(state, job)
 
     def delete(self, state: State, job: int) -> State:
         state = self.withdraw(state, job)
         forgets = Flaw.DELETE_FORGETS_TOKEN in self.flaws
-        return with_job(state, job, status=Status.ABSENT if forgets else Status.GONE)
+        return self.end(state, job, status=Status.ABSENT if forgets else Status.GONE)
 
     def requeue(self, state: State, job: int) -> State:
         state = with_job(
             state, job, status=Status.QUEUED, execution=0, starts=0, commits=0, excused=0, stop=0,
             stopped=False,
             since=state.number,
+            runs=1 + state.jobs[job].repeats,
         )  # fmt: skip
-        return state._replace(queue=(*state.queue, job))
+        return self.move_on(state, job)
 
     def stop(self, state: State, job: int) -> State:
         execution = state.jobs[job].execution
@@ -561,7 +640,7 @@ class World:
         after = spend(state, "people")
         if after is None:
             return
-        if status in (Status.QUEUED, Status.STARTED):
+        if status in (Status.QUEUED, Status.STARTED, Status.LIMITED):
             yield f"a person cancels {job}", self.server.cancel(after, job)
         if status in ENDED:
             yield f"a person requeues {job}", self.server.requeue(after, job)
@@ -632,11 +711,27 @@ class World:
             yield f"{job} returns", with_slot(after, number, entry, Slot.SUCCEEDED)
             if known.retries:
                 yield f"{job} raises", with_slot(after, number, entry, Slot.RAISED)
-        elif slot in (Slot.SUCCEEDED, Slot.RAISED):
-            after = self.server.settle(state, job, execution, slot)
-            for told, next_state in self._with_reply_or_without(after):
-                name = f"worker {number} settles {job}{_lost(told)}"
+        else:
+            yield from self._settle(state, number, entry)
+
+    def _settle(self, state: State, number: int, entry: Entry) -> Iterator[Step]:
+        job, execution, slot = entry
+        if slot is Slot.TO_REPEAT:
+            after = self.server.repeat(state, job)
+            yield f"worker {number} repeats {job}", without_entry(after, number, entry)
+            return
+        after = self.server.settle(state, job, execution, slot)
+        for told, next_state in self._with_reply_or_without(after):
+            name = f"worker {number} settles {job}{_lost(told)}"
+            if told and self._must_repeat(next_state, job, execution, slot):
+                yield name, with_slot(next_state, number, entry, Slot.TO_REPEAT)
+            else:
                 yield name, without_entry(next_state, number, entry) if told else next_state
+
+    def _must_repeat(self, state: State, job: int, execution: int, slot: Slot) -> bool:
+        known = state.jobs[job]
+        is_done = known.status is Status.FINISHED and known.execution == execution
+        return is_done and slot is Slot.SUCCEEDED and known.repeats > 0 and not known.stopped
 
     def _keep(self, state: State, number: int, entry: Entry) -> Iterator[Step]:
         """Yield what the supervisor does for a living worker's job: extend it, take it back."""
@@ -794,10 +889,16 @@ def violation(before: State, state: State) -> str | None:
     """Return what is wrong with a step, if anything is."""
     if state.wrong:
         return state.wrong
+    if len(state.allowed) > state.places:
+        return f"{len(state.allowed)} have a place, and the limit is {state.places}"
+    if state.limited and len(state.allowed) < state.places:
+        return f"{state.limited} wait, though a place is free"
     for number, job in enumerate(state.jobs):
         checks = (
             _place(state, number, job),
+            _limit(state, number, job),
             _counts(job),
+            _chain(state, number, job),
             _change(before.jobs[number], before, job, state),
         )
         for found in checks:
@@ -820,11 +921,34 @@ def _place(state: State, number: int, job: Job) -> str | None:
     return f"is a duplicate: {job.status.name}, listed {listed} times and leased {leased} times"
 
 
+def _limit(state: State, number: int, job: Job) -> str | None:
+    """Return why a job has a place in its limit, or has none."""
+    waits = state.limited.count(number)
+    if waits != (job.status is Status.LIMITED):
+        return f"is {job.status.name}, and waits for a place {waits} times"
+    if state.places and (number in state.allowed) != (job.status in LIVE):
+        return f"is {job.status.name} and {'has' if number in state.allowed else 'lacks'} a place"
+    return None
+
+
+def _chain(state: State, number: int, job: Job) -> str | None:
+    """Return why a job that was to run several times ended too soon."""
+    to_repeat = any(
+        (entry.job, entry.slot) == (number, Slot.TO_REPEAT)
+        for worker in state.workers
+        for entry in worker.ledger
+    )
+    is_short = job.status is Status.FINISHED and job.commits < job.runs and not job.stopped
+    if is_short and not to_repeat:
+        return f"ended after {job.commits} of {job.runs} runs"
+    return None
+
+
 def _counts(job: Job) -> str | None:
     """Return what happened too often."""
     entered = {execution for execution in job.entered if execution >= job.since}
     lost = entered - job.outcomes
-    if job.commits > 1:
+    if job.commits > job.runs:
         return f"was committed {job.commits} times"
     if job.entered & job.released:
         return "was entered after it was given back"

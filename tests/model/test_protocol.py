@@ -49,6 +49,30 @@ SETTINGS = {
         budget=Budget(crashes=1, lapses=1, people=1),
         on_lost="fail",
     ),
+    "a limit of one": Setting(
+        jobs=2,
+        workers=1,
+        batch=2,
+        budget=Budget(crashes=1, deaths=1, people=1),
+        places=1,
+        on_lost="fail",
+    ),
+    "three jobs and a limit of one": Setting(
+        jobs=3, workers=1, batch=1, budget=Budget(people=1), places=1
+    ),
+    "a limit and leases that lapse": Setting(
+        jobs=2, workers=1, batch=1, budget=Budget(deaths=1, losses=1, retries=1), places=1
+    ),
+    "a job that repeats": Setting(
+        jobs=1,
+        workers=1,
+        batch=1,
+        budget=Budget(crashes=1, deaths=1, losses=1, people=1, stops=1),
+        repeats=1,
+    ),
+    "two that repeat, and a limit": Setting(
+        jobs=2, workers=1, batch=1, budget=Budget(crashes=1, losses=1), places=1, repeats=1
+    ),
     "a server that forgets": Setting(
         jobs=1,
         workers=1,
@@ -104,6 +128,10 @@ SYMPTOMS = {
     Flaw.LOST_RUNS_AGAIN: ("entered 2 times without an outcome", "jobs that must not run again"),
     Flaw.NO_RECONCILE: ("can never end", "a server that forgets"),
     Flaw.RECONCILE_UNGUARDED: ("listed 2 times", "a server that forgets twice"),
+    Flaw.PLACE_NOT_FREED_BY_RECOVER: ("FAILED and has a place", "a limit of one"),
+    Flaw.PLACE_LEAKED_BY_CANCEL: ("CANCELED and has a place", "a limit of one"),
+    Flaw.ADMIT_TWICE: ("2 have a place", "three jobs and a limit of one"),
+    Flaw.REPEAT_NOT_IN_SETTLE: ("ended after 1 of 2 runs", "a job that repeats"),
 }
 
 

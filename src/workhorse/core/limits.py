@@ -39,7 +39,8 @@ or more
 def limit_name(key: str) -> str:
     """Return by which name the keys on the server know the limit *key*.
 
-    RQ's keys of a limit ``x:allowed`` would be those of ``x``: such names get a colon more.
+    RQ's keys of a limit ``x:allowed`` would be those of ``x``: such names get a colon more. The
+    job's own field has the name, too, so that RQ's workers find those keys.
 
     >>> limit_name("mail"), limit_name("mail:allowed"), limit_name("mail:rate_limited:")
     ('mail', 'mail:allowed:', 'mail:rate_limited::')

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
+from workhorse.core.limits import limit_name
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
 from workhorse.core.states import ENDED, Event, State
 from workhorse.core.verdicts import OnLost, Verdict
@@ -128,7 +129,7 @@ def _asks(record: JobRecord) -> str:
         "parents": record.parents.ids,
         "group": record.group_id,
         "due_in": record.due_in,
-        "limit": record.rate_limit_key,
+        "limit": limit_name(record.rate_limit_key or ""),
     }
     return json.dumps({name: value for name, value in told.items() if value} or {"waits": True})
 

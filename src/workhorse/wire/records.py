@@ -13,6 +13,7 @@ from typing import Final
 from workhorse.core.callbacks import CallbackRecord
 from workhorse.core.dependencies import NO_PARENTS, Parents
 from workhorse.core.errors import DeserializationError
+from workhorse.core.limits import limit_key, limit_name
 from workhorse.core.states import State
 from workhorse.core.verdicts import OnLost
 from workhorse.core.webhooks import Webhook
@@ -190,7 +191,7 @@ def _encode_special(record: JobRecord) -> list[Value]:
     fields = encode_parents(record.parents)
     optional: tuple[tuple[str, Value | None], ...] = (
         ("scheduled_for", record.scheduled_for),
-        ("rate_limit_key", record.rate_limit_key),
+        ("rate_limit_key", limit_name(record.rate_limit_key or "") or None),
         ("rate_limit_concurrency", record.rate_limit_concurrency),
         ("group_id", record.group_id),
         ("extras", 1 if record.has_extras else None),
@@ -246,7 +247,7 @@ def decode(job_id: str, fields: Hash) -> JobRecord:
         scheduled_for=float_or_none(get(b"scheduled_for")),
         repeats_left=int_or_none(get(b"repeats_left")),
         repeat_intervals=ints_from_json(get(b"repeat_intervals")),
-        rate_limit_key=text_or_none(get(b"rate_limit_key")),
+        rate_limit_key=limit_key(text_or_none(get(b"rate_limit_key")) or "") or None,
         rate_limit_concurrency=int_or_none(get(b"rate_limit_concurrency")),
         success_callback=decode_callback("success", fields),
         failure_callback=decode_callback("failure", fields),

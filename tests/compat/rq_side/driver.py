@@ -49,6 +49,9 @@ class Side:
             function = import_module("tests.compat.jobs").Account(account).plus
         if retry:
             options["retry"] = self.rq.Retry(**retry)
+        for name, made in (("repeat", self.rq.Repeat), ("rate_limit", self.rq.RateLimit)):
+            if name in options:
+                options[name] = made(**options[name])
         job = self._queue(queue, serializer).enqueue(function, args=args or [], **options)
         return str(job.id)
 
@@ -106,6 +109,23 @@ class Side:
             "scheduled": found.scheduled_job_registry.count,
             "canceled": found.canceled_job_registry.count,
         }
+
+    def limits(self) -> dict[str, list[Any]]:
+        """Return all rate limits: the concurrency, who has a place, and who waits."""
+        found = import_module("rq.rate_limit").RateLimitRegistry.all(self.connection)
+        return {
+            each.key: [
+                each.concurrency,
+                each.get_allowed_job_ids(),
+                each.get_rate_limited_job_ids(),
+            ]
+            for each in found
+        }
+
+    def intervals(self, times: int, intervals: list[int]) -> list[int]:
+        """Return the waits of a chain of repeats, as RQ chooses them."""
+        interval = import_module("rq.repeat").Repeat.get_interval
+        return [interval(count, intervals) for count in range(times)]
 
     def workers(self) -> list[dict[str, Any]]:
         return [

@@ -5,16 +5,8 @@
 local most_looked = 100
 local places_asked = 0
 
--- RQ's keys of a limit `x:allowed` would be those of `x`: such names get a colon more.
-local function limit_name(key)
-  local bare = string.gsub(key, ':+$', '')
-  if string.find(bare, ':allowed$') or string.find(bare, ':rate_limited$') then return key .. ':' end
-  return key
-end
-
 -- An error, before anything is stored, where the keys of a limit can't be worked.
-local function check_limit(key)
-  local name = limit_name(key)
+local function check_limit(name)
   redis.call('HLEN', limit_key(name))
   redis.call('ZCARD', allowed_key(name))
   redis.call('ZCARD', limited_key(name))
@@ -23,7 +15,7 @@ end
 local function forget_unused(name)
   if redis.call('EXISTS', allowed_key(name), limited_key(name)) == 0 then
     lenient('SREM', limits_key(), name)
-    -- RQ's limit `x:allowed` has as its own key the places of `x`.
+    -- RQ's limit `x:allowed` has as its own key the places of `x`; our client gives such names a colon more.
     if not string.find(name, ':allowed$') and not string.find(name, ':rate_limited$') then
       redis.call('DEL', limit_key(name))
     end
@@ -31,10 +23,10 @@ local function forget_unused(name)
 end
 
 -- The hash of a job that waits in its queue may expire before anybody claims it: its place is known all the same.
-local function note_place(job_id, key, ttl)
+local function note_place(job_id, name, ttl)
   local seconds = tonumber(ttl or '') or 0
   if seconds > 0 and seconds <= 1e10 then
-    redis.call('SET', place_key(job_id), key, 'EX', math.ceil(seconds) + 86400)
+    redis.call('SET', place_key(job_id), name, 'EX', math.ceil(seconds) + 86400)
   end
 end
 
@@ -45,7 +37,7 @@ end
 local function give_place(name, id, queue, at_front, known, to)
   redis.call('ZREM', limited_key(name), id)
   redis.call('ZADD', allowed_key(name), score(now), id)
-  note_place(id, known[3], known[7])
+  note_place(id, name, known[7])
   lenient('SADD', queues_key(), queue_key(queue))
   push(queue, id, at_front)
   redis.call('HSET', job_key(id), 'status', to, 'enqueued_at', text(now))
@@ -61,8 +53,8 @@ local function admit(name, first, at_front)
     looked = looked + 1
     local known = lenient('HMGET', job_key(id), 'status', 'origin', 'rate_limit_key', 'enqueue_at_front',
       'enqueue_at_front_on_retry', 'ended_at', 'ttl') or {}
-    local to, key, queue = known[1] and after('admit', known[1]), known[3] or '', known[2] or ''
-    if not to or queue == '' or (key ~= name and limit_name(key) ~= name) then
+    local to, queue = known[1] and after('admit', known[1]), known[2] or ''
+    if not to or queue == '' or known[3] ~= name then
       redis.call('ZREM', limited_key(name), id)  -- canceled, or begun anew, by RQ meanwhile; or gone
     elseif not lenient('LLEN', queue_key(queue)) then
       passed = passed + 1  -- no list: it waits until it is one again, and others don't wait for that
@@ -79,8 +71,7 @@ local function admit(name, first, at_front)
 end
 
 -- Have a job wait for a place, and give it one if there is one. Of a new job the concurrency holds from now on.
-local function wait_for_place(key, concurrency, job_id, at_front, to, is_new)
-  local name = limit_name(key)
+local function wait_for_place(name, concurrency, job_id, at_front, to, is_new)
   -- Those of one call came one after the other, too; a call takes longer than a microsecond for each.
   redis.call('ZADD', limited_key(name), score(now + places_asked / 1000000), job_id)
   places_asked = places_asked + 1
@@ -90,28 +81,16 @@ local function wait_for_place(key, concurrency, job_id, at_front, to, is_new)
   admit(name, job_id, at_front)
 end
 
--- By which names the limit of a job may be known: ours, and RQ's.
-local function names_of(key)
-  if not key or key == '' then return {} end
-  local own = limit_name(key)
-  return own == key and {key} or {own, key}
-end
-
--- Take a job's place, and its wait for one; return the limits that have a place more now.
-local function give_up_place(key, job_id)
-  local freed = {}
-  for _, name in ipairs(names_of(key)) do
-    lenient('ZREM', limited_key(name), job_id)
-    if lenient('ZREM', allowed_key(name), job_id) == 1 then
-      freed[#freed + 1] = name
-    else
-      forget_unused(name)
-    end
-  end
-  return freed
+-- Take a job's place, and its wait for one; whether its limit has a place more now.
+local function give_up_place(name, job_id)
+  if not name or name == '' then return false end
+  lenient('ZREM', limited_key(name), job_id)
+  if lenient('ZREM', allowed_key(name), job_id) == 1 then return true end
+  forget_unused(name)
+  return false
 end
 
 -- A job does not need its place any more, nor wait for one.
-local function leave_limit(key, job_id)
-  for _, name in ipairs(give_up_place(key, job_id)) do admit(name) end
+local function leave_limit(name, job_id)
+  if give_up_place(name, job_id) then admit(name) end
 end

@@ -9,9 +9,6 @@ local function is_held(queue, job_id, execution_id)
 end
 
 -- Whether a job is among those that wait for a place of its limit.
-local function waits_for_place(key, job_id)
-  for _, name in ipairs(names_of(key)) do
-    if lenient('ZSCORE', limited_key(name), job_id) then return true end
-  end
-  return false
+local function waits_for_place(name, job_id)
+  return name and lenient('ZSCORE', limited_key(name), job_id)
 end

@@ -7,21 +7,17 @@
 --! returns: a row for each: the cursors of its next page of places, and of those that wait ('0' after the last), how
 --!   many places were freed, how many jobs admitted, and why its keys can't be worked, or ''
 -- Jobs that expired while they were queued, and those that RQ 2 ran, which knows no limits, have a place until now.
-local function is_of(known, name)
-  return known[2] == name or limit_name(known[2] or '') == name
-end
-
 local function needs_place(name, id)
   local known = lenient('HMGET', job_key(id), 'status', 'rate_limit_key') or {}
   local status = known[1]
-  if status and (after('claim', status) or after('release', status)) and is_of(known, name) then return true end
+  if status and (after('claim', status) or after('release', status)) and known[2] == name then return true end
   -- RQ's cancel and delete let a run go on, in its place.
   return (lenient('ZCOUNT', executions_key(id), score(now), '+inf') or 0) > 0
 end
 
 local function waits(name, id)
   local known = lenient('HMGET', job_key(id), 'status', 'rate_limit_key') or {}
-  return known[1] and after('admit', known[1]) and is_of(known, name)
+  return known[1] and after('admit', known[1]) and known[2] == name
 end
 
 -- Remove those of a page that are here without need; the cursor of the next page, and how many they were.

@@ -10,7 +10,7 @@
 -- What waits for a place is not on the queue, and is admitted only once all that was there is taken.
 local taken, freed = 0, {}
 local function leave_later(key, id)
-  for _, name in ipairs(give_up_place(key, id)) do freed[name] = true end
+  if give_up_place(key, id) then freed[key] = true end
 end
 
 for _ = 1, tonumber(limit) do

@@ -2,7 +2,7 @@
 --! keys: job, executions, queue, intermediate, lease, scheduled, deferred, ready, finished, failed, canceled, limited, allowed
 --! args: in_lists
 --! each: job_id, execution_id, queue, limit
---! include: _clock, _push, _end_execution, _limit
+--! include: _clock
 --! returns: a row for each: whether its hash is there, its state, queue and execution, whether it expires, the
 --!   executions that RQ's index knows, its places, three words for each, and the key of its rate limit. Lists are
 --!   searched if `in_lists` is 1
@@ -59,8 +59,7 @@ local function look(item)
   for _, queue in ipairs(unique({known[2] or item.queue, item.queue})) do
     look_in_queue(item, queue, executions, found)
   end
-  local key = known[4] or ''
-  for _, limit in ipairs(unique({limit_name(key), key, item.limit})) do
+  for _, limit in ipairs(unique({known[4] or item.limit, item.limit})) do
     for kind, place_of in pairs({limited = limited_key, allowed = allowed_key}) do
       if limit ~= '' and ask('ZSCORE', place_of(limit), item.job_id) then
         for _, word in ipairs({kind, limit, ''}) do found[#found + 1] = word end

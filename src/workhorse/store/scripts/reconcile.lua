@@ -48,10 +48,9 @@ end
 
 local function wait_again(item)
   local known = lenient('HMGET', job_key(item.job_id), 'rate_limit_key', 'rate_limit_concurrency')
-  local key = known[1] or ''
-  if key == '' or waits_for_place(key, item.job_id) or not pcall(check_limit, key) then return 'refused' end
+  local name = known[1] or ''
+  if name == '' or waits_for_place(name, item.job_id) or not pcall(check_limit, name) then return 'refused' end
   clear_places(item)
-  local name = limit_name(key)
   local first = redis.call('ZRANGE', limited_key(name), 0, 0, 'WITHSCORES')[2]
   redis.call('ZADD', limited_key(name), score(math.min(now, (tonumber(first or '') or now) - 1)), item.job_id)
   redis.call('HSETNX', limit_key(name), 'concurrency', tonumber(known[2] or '') or 1)
