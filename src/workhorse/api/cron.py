@@ -115,8 +115,40 @@ class CronEntry:
         """Return its schedule in words."""
         return explain(self.record.rules.schedule)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as values that JSON has; moments as text, in its zone."""
+        record, rules = self.record, self.record.rules
+        schedule = rules.schedule
+        return {
+            "name": record.name,
+            "function": record.call,
+            "description": record.job.description,
+            "queue": record.job.origin,
+            "cron": schedule.cron,
+            "interval": schedule.interval,
+            "zone": schedule.zone,
+            "explanation": self.explain(),
+            "jitter": schedule.jitter,
+            "start": _iso(of_zone(schedule.start, schedule.zone)),
+            "end": _iso(of_zone(schedule.end, schedule.zone)),
+            "overlap": rules.overlap,
+            "misfire": rules.misfire,
+            "catch_up": rules.catch_up,
+            "times_left": record.times_left,
+            "paused": record.paused,
+            "source": record.source,
+            "next_run": _iso(self.next_run_at),
+            "last_run": _iso(record.last_at),
+            "last_job": record.last_job,
+            **record.counts,
+        }
+
     def _call(self) -> Call:
         return decode_call(self.record.job.data, self.serializer)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")
 
 
 class Cron:
@@ -133,6 +165,10 @@ class Cron:
         self.serializer = choose_serializer(serializer)
         self._link = link_to(connection)
         self._keys = default_keys()
+
+    @property
+    def _store(self) -> Store:
+        return self._link.store
 
     def add(
         self,

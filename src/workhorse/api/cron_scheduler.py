@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from workhorse.api import cron_config
-from workhorse.api.connection import client_of, default_keys, store_of
+from workhorse.api.connection import client_of, default_keys, link_to, store_of
 from workhorse.api.cron import Cron
 from workhorse.api.cron_job import CronJob
 from workhorse.core.errors import SchedulerNotFound, WorkhorseError
 from workhorse.core.settings import RESULT_TTL
 from workhorse.store import cron as store
-from workhorse.store.drivers import Client
+from workhorse.store.drivers import Client, Store
 from workhorse.wire.codec import Value, date_from_text, date_to_text
 from workhorse.worker.duties.cron import Cron as Duty
 from workhorse.worker.lifecycle import Shutdown
@@ -75,12 +75,11 @@ class CronScheduler:
         logging_level: str | int = logging.INFO,
         name: str = "",
     ) -> None:
-        self._store = store_of(connection)
+        self._link = link_to(connection)
         self._keys = default_keys()
         self._cron = Cron(connection)
         self._jobs: list[CronJob] = []
         self._is_published = False
-        self._duty = Duty(self._store, self._keys)
         self.shutdown = Shutdown()
         """Ends ``start``, by its ``request()``, where no signal can."""
         self.hostname = socket.gethostname()
@@ -97,6 +96,10 @@ class CronScheduler:
 
     def __hash__(self) -> int:
         return hash(self.name)
+
+    @property
+    def _store(self) -> Store:
+        return self._link.store
 
     @property
     def connection(self) -> Any:
@@ -213,8 +216,9 @@ class CronScheduler:
         """Fire what is due now, anybody's; return those of its own that this call fired."""
         if not self._is_published:
             self.publish()
-        self._duty.run_once(float("inf"))
-        fired = set(self._duty.fired)
+        duty = Duty(self._store, self._keys)
+        duty.run_once(0)
+        fired = set(duty.fired)
         self._refresh()
         return [job for job in self._jobs if job.name in fired]
 

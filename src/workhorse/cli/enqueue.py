@@ -106,7 +106,7 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         description=given["description"],
         job_id=given["job_id"],
         at_front=given["at_front"],
-        retry=_retry(given),
+        retry=retry_of(given),
         on_lost=given["on_lost"],
         max_starts=given["max_starts"],
     )
@@ -114,7 +114,7 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         click.echo(f"Enqueued {job.get_call_string()} with job-id '{job.id}'.")
 
 
-def _retry(given: dict[str, Any]) -> Retry | None:
+def retry_of(given: dict[str, Any]) -> Retry | None:
     """Return the ``Retry`` that was asked for, if any was."""
     ours = {
         "backoff": given["retry_backoff"],

@@ -18,6 +18,7 @@ from workhorse.core.errors import WorkhorseError
 _COMMANDS: Final = {
     "worker": "Run jobs.",
     "enqueue": "Put a call of a function on a queue.",
+    "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
     "server": "Start, stop or look at the embedded server.",
     "doctor": "Say what is not as it should be.",
