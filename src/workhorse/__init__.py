@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from workhorse.api.current import get_current_job
     from workhorse.api.decorators import job
-    from workhorse.api.executions import Execution
+    from workhorse.api.executions import Execution, ExecutionRegistry
     from workhorse.api.groups import Group
     from workhorse.api.job import Job, JobStatus
     from workhorse.api.limits import RateLimitRegistry
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         ReadyJobRegistry,
         ScheduledJobRegistry,
         StartedJobRegistry,
+        clean_registries,
     )
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
@@ -91,7 +92,7 @@ _HOMES = {
     ),
     "api.current": ("get_current_job",),
     "api.decorators": ("job",),
-    "api.executions": ("Execution",),
+    "api.executions": ("Execution", "ExecutionRegistry"),
     "api.groups": ("Group",),
     "api.job": ("Job", "JobStatus"),
     "api.limits": ("RateLimitRegistry",),
@@ -104,6 +105,7 @@ _HOMES = {
         "ReadyJobRegistry",
         "ScheduledJobRegistry",
         "StartedJobRegistry",
+        "clean_registries",
     ),
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
@@ -172,7 +174,9 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "ReadyJobRegistry",
     "ScheduledJobRegistry",
     "CanceledJobRegistry",
+    "clean_registries",
     "Execution",
+    "ExecutionRegistry",
     "Worker",
     "SimpleWorker",
     "job",

@@ -205,7 +205,7 @@ def test_what_could_not_be_told_is_among_the_replies(queue: Queue) -> None:
         Job.fetch("failed", queue.connection).cancel(pipeline=pipeline)
         replies = pipeline.execute()
     assert replies[0][1:] == [b"queued"]
-    assert replies[1] == b"failed"
+    assert replies[1] == [b"failed"]
     assert queue.count == 1
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.lives import Life
 from workhorse.core.outcomes import Returned
 from workhorse.core.states import State
-from workhorse.store import jobs, workers
+from workhorse.store import waiting, workers
 from workhorse.store.audit import SCANNED, SLICE, audit
 from workhorse.store.drivers import Store
 from workhorse.store.findings import HOMES, Finding, Kind
@@ -51,7 +51,7 @@ def test_a_worker_and_all_that_a_job_can_leave_is_in_order(every_life: Life) -> 
     life.start("running", token="t")
     life.extend(life.start("shown"))
     life.enqueue("awaited")
-    life.store.run(jobs.wait(life.keys, "awaited"))
+    life.store.run(waiting.wait(life.keys, "awaited"))
     life.settle(life.claim_one(), Returned(b"1"))
     life.settle(life.start("brief"), Returned(b"1"), ttl=0)
     life.settle(life.start("kept", result_in=""), Returned(b"1"), ttl=-1)

@@ -12,7 +12,7 @@ from workhorse.core.retry import Retry
 from workhorse.core.settings import FAILURE_TTL
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs, registries, schedule
+from workhorse.store import jobs, registries, schedule, waiting
 from workhorse.store.jobs import Settled
 from workhorse.wire.codec import date_from_text
 
@@ -248,7 +248,7 @@ def test_a_refused_verdict_does_not_keep_the_others_of_its_batch_back(every_life
 @pytest.mark.parametrize("verdict", VERDICTS[:3], ids=lambda verdict: verdict.event.value)
 def test_those_who_wait_are_told_once_each(every_life: Life, verdict: object) -> None:
     job = every_life.start()
-    ask = jobs.wait(every_life.keys, "j")
+    ask = waiting.wait(every_life.keys, "j")
     assert every_life.store.run(ask) is State.STARTED
     assert every_life.store.run(ask) is State.STARTED
     every_life.settle(job, verdict)  # type: ignore[arg-type]
@@ -259,7 +259,7 @@ def test_those_who_wait_are_told_once_each(every_life: Life, verdict: object) ->
 
 def test_those_who_wait_for_a_job_that_is_not_kept_are_told(every_life: Life) -> None:
     job = every_life.start()
-    every_life.store.run(jobs.wait(every_life.keys, "j"))
+    every_life.store.run(waiting.wait(every_life.keys, "j"))
     every_life.settle(job, Returned(None), ttl=0)
     assert every_life.client.llen("rq:ended:j") == 1
     assert every_life.state() is None
@@ -268,7 +268,7 @@ def test_those_who_wait_for_a_job_that_is_not_kept_are_told(every_life: Life) ->
 @pytest.mark.parametrize("end", ["cancel", "delete"])
 def test_those_who_wait_are_told_of_other_ends(every_life: Life, end: str) -> None:
     every_life.start()
-    every_life.store.run(jobs.wait(every_life.keys, "j"))
+    every_life.store.run(waiting.wait(every_life.keys, "j"))
     getattr(every_life, end)()
     assert every_life.client.llen("rq:ended:j") == 1
 
@@ -278,14 +278,14 @@ def test_those_who_wait_are_told_when_the_queue_is_emptied(
     every_life: Life, *, keep: bool
 ) -> None:
     every_life.enqueue("j")
-    every_life.store.run(jobs.wait(every_life.keys, "j"))
+    every_life.store.run(waiting.wait(every_life.keys, "j"))
     every_life.store.run(jobs.empty(every_life.keys, "q", keep_jobs=keep, forget=False))
     assert every_life.client.llen("rq:ended:j") == 1
 
 
 def test_those_who_wait_are_not_told_of_a_retry(every_life: Life) -> None:
     job = every_life.start(retries_left=1)
-    every_life.store.run(jobs.wait(every_life.keys, "j"))
+    every_life.store.run(waiting.wait(every_life.keys, "j"))
     every_life.settle(job, judge(Raised("boom"), Policy(retries_left=1)))
     assert every_life.client.llen("rq:ended:j") == 0
     every_life.settle(every_life.claim_one(), Returned(None))
@@ -293,7 +293,7 @@ def test_those_who_wait_are_not_told_of_a_retry(every_life: Life) -> None:
 
 
 def test_nothing_is_promised_to_who_waits_for_an_ended_job_or_none(every_life: Life) -> None:
-    ask = jobs.wait(every_life.keys, "j")
+    ask = waiting.wait(every_life.keys, "j")
     assert every_life.store.run(ask) is None
     every_life.settle(every_life.start(), Returned(None))
     before = every_life.dump()

@@ -9,7 +9,7 @@ import pytest
 from tests.support.lives import Life
 from workhorse.core.outcomes import Returned
 from workhorse.core.states import State
-from workhorse.store import jobs, views, workers
+from workhorse.store import jobs, saving, views, waiting, workers
 from workhorse.store.calls import Operation
 
 QUEUES = ["q", "low"]
@@ -143,7 +143,7 @@ def test_the_bell_wakes_one_who_waits(every_life: Life) -> None:
 def test_who_waits_for_an_end_is_woken_by_it(every_life: Life) -> None:
     keys = every_life.keys
     job = every_life.start()
-    every_life.store.run(jobs.wait(keys, "j"))
+    every_life.store.run(waiting.wait(keys, "j"))
     assert every_life.store.run(workers.await_end(keys, "j", seconds=0.01)) is False
     every_life.settle(job, Returned(None))
     assert every_life.store.run(workers.await_end(keys, "j", seconds=5)) is True
@@ -151,10 +151,10 @@ def test_who_waits_for_an_end_is_woken_by_it(every_life: Life) -> None:
 
 def test_meta_is_replaced_while_the_job_is_there(every_life: Life) -> None:
     every_life.enqueue("j")
-    assert every_life.store.run(jobs.set_meta(every_life.keys, "j", b"m")) is True
+    assert every_life.store.run(saving.set_meta(every_life.keys, "j", b"m")) is True
     assert every_life.field("meta") == "m"
     every_life.delete()
-    assert every_life.store.run(jobs.set_meta(every_life.keys, "j", b"m")) is False
+    assert every_life.store.run(saving.set_meta(every_life.keys, "j", b"m")) is False
     assert every_life.state() is None
     assert not every_life.client.exists("rq:job:j")
 

@@ -23,7 +23,7 @@ from tests.support.proxy import Fault, Proxy, Rule
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs, schedule, workers
+from workhorse.store import jobs, saving, schedule, workers
 
 Act = Callable[[Life], object]
 """A call of a life whose client leads through the proxy."""
@@ -124,7 +124,7 @@ def _empty(life: Life) -> Act:
 
 def _set_meta(life: Life) -> Act:
     _queued(life)
-    return lambda cut: cut.store.run(jobs.set_meta(cut.keys, "a", b"meta"))
+    return lambda cut: cut.store.run(saving.set_meta(cut.keys, "a", b"meta"))
 
 
 def _register(life: Life) -> Act:

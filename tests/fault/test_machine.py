@@ -30,7 +30,7 @@ from tests.support.reference import QUEUES, Reference
 from workhorse.core.outcomes import Crashed, Stopped
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict, judge
-from workhorse.store import jobs, reconcile, recover, registries, schedule
+from workhorse.store import jobs, reconcile, recover, registries, schedule, waiting
 from workhorse.store.audit import audit
 from workhorse.store.calls import Call, as_it_is
 from workhorse.store.drivers import Store
@@ -370,7 +370,7 @@ class Machine(RuleBasedStateMachine):
         elif what == "delete":
             self.delete(job_id, times)
         else:
-            assert self.run(jobs.wait(self.keys, job_id)) == self.reference.state(job_id)
+            assert self.run(waiting.wait(self.keys, job_id)) == self.reference.state(job_id)
 
     def cancel(self, job_id: str, times: int) -> None:
         for _ in range(times):

@@ -74,12 +74,11 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
-        self._make = functools.partial(
-            choose_class("queue_class", queue_class, Queue), connection=connection
-        )
+        made = choose_class("queue_class", queue_class, Queue)
+        self._make = functools.partial(made, connection=connection)
         self._queue = _queue(queue, self._make)
         self._is_bound = connection is not None or self._queue is queue
-        self._at_front = at_front
+        self._at_front, self._depends_on = at_front, depends_on
         self._options: dict[str, Any] = {
             "timeout": timeout,
             "result_ttl": result_ttl,
@@ -99,7 +98,6 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "unique": unique,
             "group_id": group_id,
         }
-        self._depends_on = depends_on
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:
         """Return *function* with ``delay``."""

@@ -135,17 +135,23 @@ class ExecutionRegistry:
         """The key of RQ's index of them."""
         return self._keys.executions(self.job_id)
 
-    def get_executions(self) -> list[Execution]:
-        """Return the runs that go on, in one round trip more than ``get_execution_ids``."""
+    @property
+    def connection(self) -> Any:
+        """The client that it is read through."""
+        return self._link.store.client
+
+    def get_executions(self, start: int = 0, end: int = -1) -> list[Execution]:
+        """Return the runs that go on, from rank *start* to *end*: those of all by default."""
         found = self._link.store.run(executions.of_job(self._keys, self.job_id))
+        some = found[start:] if end == -1 else found[start : end + 1]
         return [
             Execution(record.execution_id, record.job_id).become(record, self._link)
-            for record in found
+            for record in some
         ]
 
-    def get_execution_ids(self) -> list[str]:
+    def get_execution_ids(self, start: int = 0, end: int = -1) -> list[str]:
         """Return what names them."""
-        return [execution.id for execution in self.get_executions()]
+        return [execution.id for execution in self.get_executions(start, end)]
 
     def __len__(self) -> int:
         return len(self.get_executions())

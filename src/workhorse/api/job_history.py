@@ -12,6 +12,7 @@ from workhorse.api.waiting import await_end
 from workhorse.store import results
 from workhorse.store.drivers import Store
 from workhorse.wire.entries import ResultType
+from workhorse.wire.payload import Serializer, choose_serializer
 
 
 class JobHistory(JobSnapshot):
@@ -33,11 +34,11 @@ class JobHistory(JobSnapshot):
         """
         if timeout > 0:
             await_end(self._store, self._keys, self.id, timeout)
-        return next(iter(self._runs(1)), None)
+        return next(iter(self.read_results(1)), None)
 
     def results(self) -> list[Result]:
         """Return the kept runs, newest first: ten at most."""
-        return self._runs(10)
+        return self.read_results(10)
 
     def return_value(self, refresh: bool = False) -> Any:  # noqa: FBT001, FBT002 - as in RQ
         """Return what the function returned; None before its success, and for a None.
@@ -50,9 +51,19 @@ class JobHistory(JobSnapshot):
             return None
         return result.return_value
 
-    def _runs(self, limit: int) -> list[Result]:
+    def read_results(self, limit: int, serializer: Serializer | str | None = None) -> list[Result]:
+        """Return the kept runs, newest first, *limit* at most; values read by *serializer*."""
+        chosen = self.serializer if serializer is None else choose_serializer(serializer)
         records = self._store.run(results.runs(self._keys, self.id, limit=limit))
-        return [result_of(self.id, record, self.serializer) for record in records]
+        return [result_of(self.id, record, chosen) for record in records]
+
+    def count_results(self) -> int:
+        """Return how many runs are kept; no value is read."""
+        return len(self._store.run(results.runs(self._keys, self.id, limit=1000)))
+
+    def delete_results(self) -> None:
+        """Delete what is kept of the runs that ended."""
+        self._store.run(results.delete(self._keys, self.id))
 
     # The runs that go on
 

@@ -9,7 +9,7 @@ from workhorse.api.options import check_state
 from workhorse.api.snapshot import JobSnapshot
 from workhorse.core.errors import InvalidJobOperation, NoSuchJobError
 from workhorse.core.states import State
-from workhorse.store import jobs, views
+from workhorse.store import saving, views
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.pipelines import put_on
@@ -49,7 +49,7 @@ class JobSaving(JobSnapshot):
 
     def save_meta(self) -> None:
         """Store ``meta`` as it is now. Raises NoSuchJobError; a job that is gone stays gone."""
-        if not self._store.run(jobs.set_meta(self._keys, self.id, self._dumped_meta())):
+        if not self._store.run(saving.set_meta(self._keys, self.id, self._dumped_meta())):
             raise NoSuchJobError(self.id)
 
     def _dumped_meta(self) -> bytes:
@@ -71,9 +71,9 @@ class JobSaving(JobSnapshot):
         """
         del include_result
         if self._is_new:
-            call: Call[bool] = jobs.save(self._keys, self._to_store())
+            call: Call[bool] = saving.save(self._keys, self._to_store())
         elif include_meta:
-            call = jobs.set_meta(self._keys, self.id, self._dumped_meta())
+            call = saving.set_meta(self._keys, self.id, self._dumped_meta())
         else:
             return
         if pipeline is not None:

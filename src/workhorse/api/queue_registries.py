@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from workhorse.api.connection import default_keys
 from workhorse.api.job import Job
@@ -16,7 +16,7 @@ from workhorse.api.registries import (
     ScheduledJobRegistry,
     StartedJobRegistry,
 )
-from workhorse.core.errors import InvalidOptionError, UnsupportedOptionError
+from workhorse.core.errors import InvalidOptionError
 from workhorse.store.drivers import Client
 from workhorse.wire.payload import Serializer
 
@@ -88,17 +88,17 @@ class QueueRegistries(QueueContent):
         RQ's renames the list for the while, and loses it where it is killed then.
         """
 
-    def push_job_id(self, job_id: str, pipeline: Any = None, at_front: bool = False) -> NoReturn:  # noqa: FBT001, FBT002 - as in RQ
-        """Refuse: an id alone on the list is no queued job. Raises UnsupportedOptionError."""
-        del pipeline, at_front
-        raise UnsupportedOptionError(
-            f"push_job_id({job_id!r}): an id on the list alone makes no queued job; "
-            "use enqueue_job for a new job, job.requeue for one that has ended"
-        )
+    if not TYPE_CHECKING:
 
-    def pop_job_id(self) -> NoReturn:
-        """Refuse: what is popped here is lost with this process. Raises UnsupportedOptionError."""
-        raise UnsupportedOptionError(
-            "pop_job_id: a job taken off the list without a lease is lost with the process that "
-            "took it; run a SimpleWorker(...).work(burst=True, max_jobs=1) instead"
-        )
+        def __getattr__(self, name: str) -> Any:
+            """Say, for RQ's ways into its list, what there is instead."""
+            hint = f": {_INSTEAD[name]}" if name in _INSTEAD else ""
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{hint}")
+
+
+_INSTEAD: Final = {
+    "push_job_id": "an id on the list alone makes no queued job; use enqueue_job for a new job, "
+    "job.requeue for one that has ended",
+    "pop_job_id": "a job that is taken off the list without a lease is lost with the process that "
+    "took it; run SimpleWorker([queue]).work(burst=True, max_jobs=1)",
+}

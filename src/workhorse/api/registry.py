@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from workhorse.api.classes import choose_class, class_at
 from workhorse.api.connection import client_of, default_keys, link_to
@@ -69,6 +69,15 @@ class JobRegistry:
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Say, for RQ's way to write into a registry, what there is instead."""
+            hint = ""
+            if name == "add":
+                hint = f": what a job says and where it is must agree. {self.hint}"
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{hint}")
 
     @property
     def key(self) -> str:
@@ -188,14 +197,6 @@ class JobRegistry:
         return jobs.text(entry) if isinstance(entry, bytes) else entry
 
     # Change
-
-    def add(self, job: Any, *args: Any, **kwargs: Any) -> int:
-        """Refuse: a job is listed where it is. Raises InvalidJobOperation, which names the way."""
-        del args, kwargs
-        raise InvalidJobOperation(
-            f"job {job.id if isinstance(job, Job) else job} can't be written into a registry by "
-            f"hand: what it says and where it is must agree. {self.hint}"
-        )
 
     def remove(
         self,

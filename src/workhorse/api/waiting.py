@@ -8,7 +8,7 @@ from typing import Final
 from workhorse.api.connection import longest_block
 from workhorse.core.errors import DeserializationError
 from workhorse.core.states import ENDED, State
-from workhorse.store import jobs, views, workers
+from workhorse.store import views, waiting, workers
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 
@@ -20,7 +20,7 @@ def await_end(store: Store, keys: Keys, job_id: str, timeout: float | None) -> S
     """Return the job's state once it has ended, or after *timeout* seconds; None if it is gone."""
     until = None if timeout is None else time.monotonic() + timeout
     longest = min(_LOOK_EVERY, longest_block(store))
-    state = store.run(jobs.wait(keys, job_id))
+    state = store.run(waiting.wait(keys, job_id))
     while state is not None and state not in ENDED:
         left = longest if until is None else min(longest, until - time.monotonic())
         if left <= 0:

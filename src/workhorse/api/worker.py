@@ -83,9 +83,9 @@ class Worker:
         lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
-        self.job_class = choose_class("job_class", job_class, Job)
+        self._job_class = choose_class("job_class", job_class, Job)
         chosen = choose_class("queue_class", queue_class, Queue)
-        self._queue = partial(chosen, job_class=self.job_class)
+        self._queue = partial(chosen, job_class=self._job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
             queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
@@ -156,7 +156,7 @@ class Worker:
         refuse_unsupported({"log_format": log_format, "dequeue_strategy": dequeue_strategy})
         if logging_level is not None or not logging.getLogger("workhorse").hasHandlers():
             logs.set_up(level=_level(logging_level), datefmt=date_format)
-        use_job_class(self.job_class)
+        use_job_class(self._job_class)
         told = replace(self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
         return work(told, self._shutdown) > 0
 

@@ -436,25 +436,6 @@ def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]
     return taken
 
 
-def set_meta(keys: Keys, job_id: str, meta: bytes) -> Call[bool]:
-    """Replace a job's meta; False, and nothing written, if there is no such job."""
-    return script("set_meta", keys, {"job_id": job_id, "meta": meta}, parse=bool)
-
-
-def save(keys: Keys, record: JobRecord) -> Call[bool]:
-    """Store a job that waits nowhere; False, and nothing written, if its id is taken."""
-    args: Arguments = {"job_id": record.id, "fields": ["status", State.CREATED, *encode(record)]}
-    return script("save", keys, args, parse=bool)
-
-
-def wait(keys: Keys, job_id: str) -> Call[State | None]:
-    """Ask for a token on the job's ``ended`` list when it ends; return its state now.
-
-    Nothing is sent for a job that has ended already.
-    """
-    return script("wait", keys, {"job_id": job_id, "ends": ENDED}, parse=state_of)
-
-
 def state_of(word: bytes) -> State | None:
     """Return the state in a script's answer; None for no job."""
     return State(word.decode()) if word else None

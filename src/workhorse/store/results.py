@@ -23,6 +23,12 @@ def runs(keys: Keys, job_id: str, *, limit: int = 10) -> Plan[list[ResultRecord]
     return entries[:limit]
 
 
+def delete(keys: Keys, job_id: str) -> Plan[None]:
+    """Delete what is kept of the runs of a job: its stream, and the success in its hash."""
+    yield from command("DEL", keys.results(job_id), parse=int)
+    yield from command("HDEL", keys.job(job_id), "result", parse=int)
+
+
 def _told(entries: list[ResultRecord], own: ResultRecord) -> bool:
     """Return whether the stream has the last success, so that the hash's is no result.
 

@@ -24,14 +24,14 @@ local function enter(item, asks)
   if refused then return refused end
   redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
   redis.call('ZCARD', deferred_key(item.queue))
+  if asks.group then
+    redis.call('SADD', group_key(asks.group), item.job_id)
+    redis.call('SADD', groups_key(), asks.group)
+  end
   redis.call('HSET', job, unpack(item.fields))
   set_ttl(item)
   if asks.due_in then
     redis.call('HSET', job, 'scheduled_for', score(now + asks.due_in))
-  end
-  if asks.group then
-    redis.call('SADD', groups_key(), asks.group)
-    redis.call('SADD', group_key(asks.group), item.job_id)
   end
   local state = #parents > 0 and others().defer(item.job_id, item.queue, parents)
     or others().move_on(item.job_id, item.queue, item.at_front == '1')

@@ -2,7 +2,8 @@
 --! keys: groups, group, job
 --! args: group, cursor, count
 --! returns: where the next page begins, "0" after the last; and how many were taken off
-local page = redis.call('SSCAN', group_key(group), cursor, 'COUNT', count)
+local page = redis.pcall('SSCAN', group_key(group), cursor, 'COUNT', count)
+if page.err then return {'0', 0} end  -- no set: nobody can be taken off it
 local gone = {}
 for _, id in ipairs(page[2]) do
   if redis.pcall('HGET', job_key(id), 'group_id') ~= group then gone[#gone + 1] = id end
