@@ -134,6 +134,10 @@ class Cron:
         self._link = link_to(connection)
         self._keys = default_keys()
 
+    @property
+    def _store(self) -> Store:
+        return self._link.store
+
     def add(
         self,
         name: str,
