@@ -53,6 +53,8 @@ def session(
     assert server_socket == valkey_server.socket
     monkeypatch.setenv("WORKHORSE_URL", valkey_server.url)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    # Ours by its module: in a checkout it may not be installed yet.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:workhorse -p workhorse.testing.pytest_plugin")
     folder = tmp_path / "session"
     folder.mkdir()
     monkeypatch.chdir(folder)

@@ -135,9 +135,15 @@ class Draining:
     def _run_due(self) -> bool:
         """Run what is due; return whether anything was."""
         before = len(self.ran)
+        self._fire()  # perhaps onto a queue that there was not before
         for serializer, names in self._by_serializer():
             self._work(serializer, names)
         return len(self.ran) > before
+
+    def _fire(self) -> None:
+        """Have cron entries fire that are due."""
+        late = self.store.run(clock.moment(default_keys()))
+        Cron(self.store, default_keys()).run_once(0, at=late)
 
     def _by_serializer(self) -> list[tuple[Serializer, list[str]]]:
         """Return the queues, grouped by what their jobs are written with, in their order."""
@@ -163,7 +169,6 @@ class Draining:
             max_jobs=self.limit - len(self.ran) + 1,
         )
         shutdown, ledger = Shutdown(), Ledger()
-        cron = Cron(self.store, options.keys)
         duties = [duty for duty in roster(self.store, options) if duty.name not in _NOT_HERE]
 
         def note(job: Claimed, verdict: Verdict) -> None:
@@ -175,7 +180,7 @@ class Draining:
                 shutdown.request()
 
         def tick() -> None:
-            cron.run_once(0, at=self.store.run(clock.moment(options.keys)))
+            self._fire()
             for duty in duties:
                 duty.run_once(0)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from workhorse import Queue
+    from workhorse.api.queue import Queue
     from workhorse.testing import Clock, ServerForTests
 
 
@@ -42,7 +42,7 @@ def workhorse_connection(workhorse_server: ServerForTests) -> Iterator[Any]:
 @pytest.fixture
 def workhorse_queue(workhorse_connection: Any) -> Queue:
     """The queue "default" there."""
-    from workhorse import Queue  # noqa: PLC0415 - only where it is asked for
+    from workhorse.api.queue import Queue  # noqa: PLC0415 - only where it is asked for
 
     return Queue(connection=workhorse_connection)
 

@@ -69,8 +69,8 @@ def pass_time(server: Store, seconds: float, *, most_firings: int = _MOST_FIRING
         cron.run_once(0, at=max(due, now))
     else:
         raise InvalidOptionError(
-            f"the clock can't be moved by {timedelta(seconds=seconds)} at once: cron entries would "
-            f"fire more than {most_firings} times"
+            f"the clock can't be moved by {timedelta(seconds=seconds)} at once: cron entries "
+            f"would fire more than {most_firings} times"
         )
     server.run(store.advance(keys, seconds, token=new_token()))
 
