@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     )
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
+    from workhorse.core.callbacks import Callback
     from workhorse.core.errors import (
+        AbandonedJobError,
         ConnectionChoiceError,
         DeserializationError,
         DuplicateJobError,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
     from workhorse.core.limits import RateLimit
     from workhorse.core.repeat import Repeat
     from workhorse.core.retry import Retry
+    from workhorse.core.webhooks import Webhook
     from workhorse.store.faults import EnqueueRefusedError, EnqueueUnknownError
     from workhorse.wire.payload import JSONSerializer, PickleSerializer
 
@@ -105,7 +108,9 @@ _HOMES = {
     ),
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
+    "core.callbacks": ("Callback",),
     "core.errors": (
+        "AbandonedJobError",
         "ConnectionChoiceError",
         "DeserializationError",
         "DuplicateJobError",
@@ -128,6 +133,7 @@ _HOMES = {
     "core.limits": ("RateLimit",),
     "core.repeat": ("Repeat",),
     "core.retry": ("Retry",),
+    "core.webhooks": ("Webhook",),
     "store.faults": ("EnqueueRefusedError", "EnqueueUnknownError"),
     "wire.payload": ("JSONSerializer", "PickleSerializer"),
 }
@@ -157,6 +163,8 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "Result",
     "Retry",
     "Repeat",
+    "Callback",
+    "Webhook",
     "RateLimit",
     "RateLimitRegistry",
     "Group",
@@ -179,6 +187,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "send_shutdown_command",
     "JSONSerializer",
     "PickleSerializer",
+    "AbandonedJobError",
     "ConnectionChoiceError",
     "DeserializationError",
     "DuplicateJobError",

@@ -12,12 +12,12 @@ import workhorse
 from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
-    "Queue", "Job", "JobStatus", "Result", "Retry", "Repeat", "RateLimit", "RateLimitRegistry",
+    "Queue", "Job", "JobStatus", "Result", "Retry", "Repeat", "Callback", "Webhook", "RateLimit", "RateLimitRegistry",
     "Group", "StartedJobRegistry", "FinishedJobRegistry", "FailedJobRegistry",
     "DeferredJobRegistry", "ReadyJobRegistry", "ScheduledJobRegistry", "CanceledJobRegistry",
     "Execution", "Worker", "SimpleWorker", "job", "get_current_job", "cancel_job",
     "requeue_job", "stop_job", "send_stop_job_command", "send_shutdown_command",
-    "JSONSerializer", "PickleSerializer", "ConnectionChoiceError", "DeserializationError",
+    "JSONSerializer", "PickleSerializer", "AbandonedJobError", "ConnectionChoiceError", "DeserializationError",
     "DuplicateJobError", "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError",
     "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
     "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchJobError",
@@ -94,7 +94,7 @@ DECORATOR = """
 WORKER = "queues name default_result_ttl connection"
 WORKER_BY_KEYWORD = """
     worker_ttl default_worker_ttl job_class queue_class serializer log_job_description
-    exception_handlers
+    exception_handlers disable_default_exception_handler
 """
 
 SIGNATURES: dict[str, tuple[Callable[..., Any], str]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workhorse.store.calls import Arguments, Call, script
 from workhorse.store.jobs import Settlement
+from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
 
 
@@ -15,8 +16,8 @@ def with_problem(settled: Settlement, problem: str) -> Settlement:
     return settled._replace(fields=[*settled.fields, "callback_error", shown])
 
 
-def set_callback_error(keys: Keys, job_id: str, execution_id: str, problem: str) -> Call[bool]:
+def set_callback_error(keys: Keys, job: Claimed, problem: str) -> Call[bool]:
     """Keep what a callback did wrong with a job whose end is settled; False if that is gone."""
     shown = problem.encode("utf-8", "backslashreplace")
-    args: Arguments = {"job_id": job_id, "execution_id": execution_id, "problem": shown}
+    args: Arguments = {"job_id": job.job_id, "execution_id": job.execution_id, "problem": shown}
     return script("set_callback_error", keys, args, parse=bool)

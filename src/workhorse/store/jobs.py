@@ -300,19 +300,10 @@ def settlement(
         ttl,
         verdict.due_in,
         int(verdict.at_front),
-        _follow(job, called=called) if job.extras else "",
+        job.extras.followers(called=called) if job.extras else "",
         verdict_fields(verdict, result_in=job.result_in),
         verdict_entry(verdict, result_in=job.result_in),
     )
-
-
-def _follow(job: Claimed, *, called: bool) -> str:
-    extras = job.extras
-    if extras is None:
-        return ""
-    late = not called and bool(extras.failure_callback or extras.stopped_callback)
-    words = ("callback" if late else "", "webhooks" if extras.has_webhooks else "")
-    return " ".join(filter(None, words))
 
 
 def settle(

@@ -63,6 +63,15 @@ class Extras:
     follow_up: bytes | None = None
     """What it tells others of another job; it runs no function of the user's by itself."""
 
+    def followers(self, *, called: bool) -> str:
+        """Return which jobs of our own may have to tell of its end, as ``settle`` takes it.
+
+        Its callback only where that was not *called* where it ran.
+        """
+        late = not called and (self.failure_callback or self.stopped_callback)
+        words = ("callback" if late else "", "webhooks" if self.has_webhooks else "")
+        return " ".join(filter(None, words))
+
 
 def decode_extras(told: Sequence[bytes | None]) -> Extras | None:
     """Return what the values of EXTRA_FIELDS mean; None for nothing.

@@ -16,6 +16,9 @@ from workhorse.wire.codec import Hash, Value, int_or_none, text_or_none
 
 CALLBACKS: Final = ("success", "failure", "stopped")
 
+FOLLOW_UP: Final = b'["workhorse.follow_up",null,[],{}]'
+"""The call of a job of our own that tells others of the end of another; ``_follow_up.lua``."""
+
 
 def encode_parents(parents: Parents) -> list[Value]:
     """Return the fields of what a job waits for, flat."""

@@ -121,7 +121,7 @@ class CallingRun(LongRun):
         if error is None:
             retry = self._outcome.retry if isinstance(self._outcome, AskedRetry) else None
             error = retry or RuntimeError("the job did not raise")
-        return type(error), error, error.__traceback__
+        return type(error), error, runner.frames_of(error)
 
 
 def callback_of(job: Claimed, kind: str) -> CallbackRecord | None:

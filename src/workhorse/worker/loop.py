@@ -317,10 +317,9 @@ class Loop:
             self._settle()
 
     def _call(self, calling: callbacks.Calling, job: Claimed, after: After) -> None:
-        """Have callbacks called in the job's process, now that nothing can change its end.
+        """Have callbacks called, now that nothing can change how the job ended.
 
-        It is in the ledger by then, for a process that dies of them. Where that would die, too,
-        or has no room, the end is settled first.
+        That is in the ledger, for a process that dies of them; else it is settled first.
         """
         self._settle()
         number, settlement = calling.number, calling.settlement
@@ -333,8 +332,7 @@ class Loop:
             self._settle()
             self._ledger.call_settled(number, after.limit, now=now)
         self._calling[job.execution_id] = replace(calling, is_settled=not in_ledger)
-        limit = after.limit
-        kill_after = None if limit is None else limit + self._options.timeout_grace
+        kill_after = after.limit and after.limit + self._options.timeout_grace
         self._executor.go_on(job.execution_id, after, kill_after=kill_after)
 
     def _end_call(self, job: Claimed, problem: str) -> None:
@@ -348,8 +346,7 @@ class Loop:
             return
         self._ledger.forget([calling.number])
         if problem:
-            keys = self._options.keys
-            call = set_callback_error(keys, job.job_id, job.execution_id, problem)
+            call = set_callback_error(self._options.keys, job, problem)
             with suppress(ServerError):
                 self._insist(lambda: [call])
 

@@ -297,11 +297,17 @@ def _shown_as(name: str) -> Any:
     return getattr(sys.modules.get(module), attribute, None)
 
 
-def text_of(error: BaseException) -> str:
-    """Return the traceback of *error* without our own frames, cut to a size that can be kept."""
-    frames: TracebackType | None = error.__traceback__
+def frames_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of *error* without our own frames at its beginning."""
+    frames = error.__traceback__
     while frames and frames.tb_frame.f_code.co_filename.startswith(_OURS) and frames.tb_next:
         frames = frames.tb_next
+    return frames
+
+
+def text_of(error: BaseException) -> str:
+    """Return the traceback of *error* without our own frames, cut to a size that can be kept."""
+    frames = frames_of(error)
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
     except Exception:  # noqa: BLE001 - the exception's own code can fail, too

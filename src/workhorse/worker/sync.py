@@ -92,4 +92,4 @@ def _call_back(store: Store, keys: Keys, job: Claimed, problem: str) -> None:
     """Tell what a callback did wrong, and keep it with the job. Its enqueuer gets no error."""
     if problem:
         JobLog().miscalled(job, problem)
-        store.run(set_callback_error(keys, job.job_id, job.execution_id, problem))
+        store.run(set_callback_error(keys, job, problem))
