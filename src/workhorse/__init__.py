@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     from workhorse.api.results import Result
     from workhorse.api.worker import SimpleWorker, Worker
     from workhorse.core.dependencies import Dependency
+    from workhorse.core.callbacks import Callback
     from workhorse.core.errors import (
+        AbandonedJobError,
         ConnectionChoiceError,
         DeserializationError,
         DuplicateJobError,
@@ -75,6 +77,7 @@ if TYPE_CHECKING:
     from workhorse.core.limits import RateLimit
     from workhorse.core.repeat import Repeat
     from workhorse.core.retry import Retry
+    from workhorse.core.webhooks import Webhook
     from workhorse.store.faults import EnqueueRefusedError, EnqueueUnknownError
     from workhorse.wire.payload import JSONSerializer, PickleSerializer
 
@@ -110,7 +113,9 @@ _HOMES = {
     "api.results": ("Result",),
     "api.worker": ("SimpleWorker", "Worker"),
     "core.dependencies": ("Dependency",),
+    "core.callbacks": ("Callback",),
     "core.errors": (
+        "AbandonedJobError",
         "ConnectionChoiceError",
         "DeserializationError",
         "DuplicateJobError",
@@ -134,6 +139,7 @@ _HOMES = {
     "core.limits": ("RateLimit",),
     "core.repeat": ("Repeat",),
     "core.retry": ("Retry",),
+    "core.webhooks": ("Webhook",),
     "store.faults": ("EnqueueRefusedError", "EnqueueUnknownError"),
     "wire.payload": ("JSONSerializer", "PickleSerializer"),
 }
@@ -164,6 +170,8 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "Retry",
     "Dependency",
     "Repeat",
+    "Callback",
+    "Webhook",
     "RateLimit",
     "RateLimitRegistry",
     "Group",
@@ -188,6 +196,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "send_shutdown_command",
     "JSONSerializer",
     "PickleSerializer",
+    "AbandonedJobError",
     "ConnectionChoiceError",
     "DeserializationError",
     "DuplicateJobError",

@@ -120,7 +120,8 @@ def fetch_all_of(fetch: Callable[[], Job]) -> None:
     names = [
         name
         for name, kind in inspect.getmembers(Job)
-        if isinstance(kind, property) and name not in {"result", "exc_info", "status", "connection"}
+        if isinstance(kind, property)
+        and name not in {"result", "exc_info", "status", "connection"}
     ]
     methods = [
         "results", "latest_result", "return_value", "get_meta", "get_status", "get_position",

@@ -12,17 +12,19 @@ import workhorse
 from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
-    "Queue", "Job", "JobStatus", "Result", "Retry", "Dependency", "Repeat", "RateLimit",
-    "RateLimitRegistry", "Group", "StartedJobRegistry", "FinishedJobRegistry",
-    "FailedJobRegistry", "DeferredJobRegistry", "ReadyJobRegistry", "ScheduledJobRegistry",
-    "CanceledJobRegistry", "Execution", "Worker", "SimpleWorker", "job", "get_current_job",
-    "cancel_job", "requeue_job", "stop_job", "send_stop_job_command", "send_shutdown_command",
-    "JSONSerializer", "PickleSerializer", "ConnectionChoiceError", "DeserializationError",
-    "DuplicateJobError", "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError",
-    "InvalidJobDependency", "InvalidJobOperation", "InvalidNameError", "InvalidOptionError",
-    "JobStoppedException", "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError",
-    "NoSuchJobError", "NoSuchWorkerError", "PayloadTooLargeError", "SerializationError",
-    "TimeoutFormatError", "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
+    "Queue", "Job", "JobStatus", "Result", "Retry", "Dependency", "Repeat", "Callback",
+    "Webhook", "RateLimit", "RateLimitRegistry", "Group", "StartedJobRegistry",
+    "FinishedJobRegistry", "FailedJobRegistry", "DeferredJobRegistry", "ReadyJobRegistry",
+    "ScheduledJobRegistry", "CanceledJobRegistry", "clean_registries", "Execution",
+    "ExecutionRegistry", "Worker", "SimpleWorker", "job", "get_current_job", "cancel_job",
+    "requeue_job", "stop_job", "send_stop_job_command", "send_shutdown_command",
+    "JSONSerializer", "PickleSerializer", "AbandonedJobError", "ConnectionChoiceError",
+    "DeserializationError", "DuplicateJobError", "EnqueueRefusedError", "EnqueueUnknownError",
+    "InvalidCallError", "InvalidJobDependency", "InvalidJobOperation", "InvalidNameError",
+    "InvalidOptionError", "JobStoppedException", "JobTimeoutException", "JobWaitTimeoutError",
+    "NoSuchGroupError", "NoSuchJobError", "NoSuchWorkerError", "PayloadTooLargeError",
+    "SerializationError", "TimeoutFormatError", "UnsupportedOptionError", "WorkhorseError",
+    "VERSION", "__version__",
 ]  # fmt: skip
 
 
@@ -94,7 +96,7 @@ DECORATOR = """
 WORKER = "queues name default_result_ttl connection"
 WORKER_BY_KEYWORD = """
     worker_ttl default_worker_ttl job_class queue_class serializer log_job_description
-    exception_handlers
+    exception_handlers disable_default_exception_handler
 """
 
 SIGNATURES: dict[str, tuple[Callable[..., Any], str]] = {

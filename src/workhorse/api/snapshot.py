@@ -8,10 +8,13 @@ from datetime import datetime
 from typing import Any, cast
 
 from workhorse.api.options import check_seconds, check_timeout, check_ttl
+from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
 from workhorse.core.ids import check_queue_name
 from workhorse.core.verdicts import OnLost
+from workhorse.core.webhooks import Webhook
+from workhorse.wire.extras import FOLLOW_UP
 from workhorse.wire.keys import Keys
-from workhorse.wire.payload import Call, Serializer, decode_call, describe
+from workhorse.wire.payload import Call, JSONSerializer, Serializer, decode_call, describe
 from workhorse.wire.records import JobRecord
 from workhorse.worker.runner import find_function
 
@@ -81,7 +84,9 @@ class JobSnapshot:
     @property
     def _decoded(self) -> Call:
         if self._call is None:
-            self._call = decode_call(self._record.data, self.serializer)
+            is_ours = self._record.data == FOLLOW_UP
+            serializer = JSONSerializer() if is_ours else self.serializer
+            self._call = decode_call(self._record.data, serializer)
         return self._call
 
     def get_call_string(self) -> str:
@@ -239,3 +244,51 @@ class JobSnapshot:
     def max_starts(self) -> int | None:
         """How many runs may be lost until it fails; None for what its worker says, or three."""
         return self.record.max_starts
+
+    @property
+    def success_callback(self) -> Callable[..., Any] | None:
+        """What is called when it succeeds, imported; None for nothing."""
+        return _imported(self.record.success_callback)
+
+    @property
+    def failure_callback(self) -> Callable[..., Any] | None:
+        """What is called when it has failed for good, imported; None for nothing."""
+        return _imported(self.record.failure_callback)
+
+    @property
+    def stopped_callback(self) -> Callable[..., Any] | None:
+        """What is called when a person stopped it, imported; None for nothing."""
+        return _imported(self.record.stopped_callback)
+
+    @property
+    def success_callback_timeout(self) -> int:
+        """Seconds that it may take; -1 for no limit."""
+        return _timeout_of(self.record.success_callback)
+
+    @property
+    def failure_callback_timeout(self) -> int:
+        """Seconds that it may take; -1 for no limit."""
+        return _timeout_of(self.record.failure_callback)
+
+    @property
+    def stopped_callback_timeout(self) -> int:
+        """Seconds that it may take; -1 for no limit."""
+        return _timeout_of(self.record.stopped_callback)
+
+    @property
+    def callback_error(self) -> str | None:
+        """What a callback of its last run did wrong; that did not change how it ended."""
+        return self.record.callback_error
+
+    @property
+    def webhooks(self) -> list[Webhook]:
+        """What is told of its end by HTTP."""
+        return list(self.record.webhooks)
+
+
+def _imported(callback: CallbackRecord | None) -> Callable[..., Any] | None:
+    return find_function(callback.name) if callback else None
+
+
+def _timeout_of(callback: CallbackRecord | None) -> int:
+    return callback.timeout if callback else CALLBACK_TIMEOUT

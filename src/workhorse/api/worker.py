@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NoReturn
 
 from workhorse.api.classes import choose_class
 from workhorse.api.connection import Link, client_of, default_keys, link_to, store_of
@@ -25,17 +25,15 @@ from workhorse.store import executions, views
 from workhorse.store.connections import separate
 from workhorse.store.drivers import Client
 from workhorse.store.views import WorkerRecord
-from workhorse.wire.payload import Serializer, choose_serializer
+from workhorse.wire.payload import Serializer, choose_serializer, name_call
 from workhorse.worker import logs
+from workhorse.worker.callbacks import Handler
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.options import Isolation, WorkerOptions
 from workhorse.worker.standalone import work
 from workhorse.worker.time_limits import stop_now
 
-_NOT_YET: Final = (
-    "exception_handlers", "maintenance_interval", "job_monitoring_interval",
-    "disable_default_exception_handler", "work_horse_killed_handler",
-)  # fmt: skip
+_NOT_YET: Final = ("maintenance_interval", "job_monitoring_interval", "work_horse_killed_handler")
 """Options of RQ's workers that this version refuses rather than ignores."""
 
 
@@ -49,6 +47,11 @@ class Worker:
     queue: see ``Queue.enqueue``. No job runs longer than *max_job_timeout*. A result of more than
     *max_result_bytes*, serialized, is not stored; a text that says so stands in for it. Times are
     in seconds.
+
+    *exception_handlers* are called with (job, type, value, traceback) when a job raised, in its
+    process, one after the other until one returns False; dotted names will do. With
+    *disable_default_exception_handler* the log has no tracebacks of failed jobs; they are kept
+    among the failed all the same.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -71,6 +74,8 @@ class Worker:
         max_starts: int | None = None,
         max_job_timeout: int | None = None,
         max_result_bytes: int = settings.RESULT_BYTES,
+        exception_handlers: Handler | Sequence[Handler] | None = None,
+        disable_default_exception_handler: bool = False,
         **not_yet: Any,
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
@@ -100,6 +105,8 @@ class Worker:
             max_job_timeout=max_job_timeout,
             max_result_bytes=check_bytes("max_result_bytes", max_result_bytes),
             describe_jobs=log_job_description,
+            exception_handlers=_handlers(exception_handlers),
+            tells_tracebacks=not disable_default_exception_handler,
         )
         self._options = options if name is None else replace(options, name=name)
 
@@ -159,6 +166,21 @@ class Worker:
         use_job_class(self._job_class)
         told = replace(self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
         return work(told, self._shutdown) > 0
+
+    def push_exc_handler(self, handler: Handler) -> None:
+        """Have *handler* called after the others; for jobs that are begun after the next ``work``.
+
+        Raises InvalidOptionError for what can't be called.
+        """
+        (checked,) = _handlers(handler)
+        several = (*self._options.exception_handlers, checked)
+        self._options = replace(self._options, exception_handlers=several)
+
+    def pop_exc_handler(self) -> Handler:
+        """Take the last exception handler off, and return it. Raises IndexError without any."""
+        *others, last = self._options.exception_handlers or _without_any()
+        self._options = replace(self._options, exception_handlers=tuple(others))
+        return last
 
     def request_stop(self) -> None:
         """Ask it to stop, from a thread or a signal handler: running jobs may end."""
@@ -348,6 +370,22 @@ def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
     if not several:
         raise InvalidOptionError("a worker needs a queue: give names, as in Worker(['default'])")
     return several
+
+
+def _without_any() -> NoReturn:
+    raise IndexError("there is no exception handler")
+
+
+def _handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, ...]:
+    several = [given] if isinstance(given, str) or callable(given) else list(given or ())
+    for handler in several:
+        if isinstance(handler, str):
+            name_call(handler)
+        elif not callable(handler):
+            raise InvalidOptionError(
+                f"exception_handlers: {handler!r} is no function, nor the dotted name of one"
+            )
+    return tuple(several)
 
 
 def _level(level: str | int | None) -> int:

@@ -20,9 +20,9 @@ from workhorse.cli.options import (
     url_option,
 )
 from workhorse.core import settings
-from workhorse.core.errors import InvalidNameError
+from workhorse.core.errors import InvalidCallError, InvalidNameError
 from workhorse.core.ids import check_queue_name
-from workhorse.wire.payload import choose_serializer
+from workhorse.wire.payload import choose_serializer, name_call
 from workhorse.worker import logs
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.supervisor import Supervisor
@@ -128,6 +128,19 @@ from workhorse.worker.supervisor import Supervisor
     is_flag=True,
     help="Keep descriptions, which hold arguments, out of the log.",
 )
+@click.option(
+    "--exception-handler",
+    "exception_handlers",
+    multiple=True,
+    metavar="NAME",
+    help="A function to call when a job raised, by its dotted name; may be given several times.",
+)
+@click.option(
+    "--disable-default-exception-handler",
+    "-d",
+    is_flag=True,
+    help="Keep tracebacks of failed jobs out of the log.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Log every job and more.")
 @click.option("--quiet", "-q", is_flag=True, help="Log only what is wrong.")
 @click.option(
@@ -156,6 +169,7 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
     if given["pid_file"]:
         given["pid_file"].write_text(f"{os.getpid()}\n")
     name = given["name"] or told.name
+    named: dict[str, Any] = {"name": name} if name else {}
     options = WorkerOptions(
         connect=server.connect,
         queues=names,
@@ -176,13 +190,24 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         max_starts=given["max_starts"],
         paths=paths,
         describe_jobs=not given["disable_job_desc_logging"],
-        **({"name": name} if name else {}),
+        exception_handlers=_check_handlers(given["exception_handlers"]),
+        tells_tracebacks=not given["disable_default_exception_handler"],
+        **named,
     )
     try:
         return Supervisor(options, given["num_workers"]).run()
     finally:
         if given["pid_file"]:
             given["pid_file"].unlink(missing_ok=True)
+
+
+def _check_handlers(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        try:
+            name_call(name)
+        except InvalidCallError as error:
+            raise click.UsageError(f"--exception-handler: {error}") from error
+    return names
 
 
 def _names(queues: tuple[str, ...]) -> tuple[str, ...]:

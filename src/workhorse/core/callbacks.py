@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
 
 from workhorse.core.durations import parse_seconds
 from workhorse.core.errors import InvalidOptionError
@@ -39,3 +40,14 @@ class Callback:
 
     def __repr__(self) -> str:
         return f"Callback({self.func!r}, timeout={self.timeout})"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What is called in a job's process once it is settled how the run ended."""
+
+    callback: Literal["", "success", "failure", "stopped"] = ""
+    handlers: bool = False
+    """Whether the worker's exception handlers are called, too."""
+    limit: float | None = None
+    """Seconds that all of it may take; None for no limit."""

@@ -112,6 +112,18 @@ class ConnectionChoiceError(WorkhorseError):
     """No server could be chosen, or the connection given is of a kind that can't be used."""
 
 
+class AbandonedJobError(WorkhorseError):
+    """What a failure callback is given for a job whose process or machine died."""
+
+
+class WebhookFailedError(WorkhorseError):
+    """A webhook could not be delivered now; it is tried again."""
+
+
+class WebhookRefusedError(WorkhorseError):
+    """A webhook must not be delivered, or its receiver does not want it; it is not tried again."""
+
+
 class JobStoppedException(BaseException):
     """Raised inside a job that a person asked to stop, where it got time to clean up.
 

@@ -59,3 +59,20 @@ class Stopped:
 
 
 Outcome = Returned | AskedRetry | Raised | TimedOut | Crashed | Stopped
+
+
+def in_words(outcome: Outcome) -> str:
+    """Return what *outcome* says of the process of a job that died.
+
+    >>> in_words(Crashed("killed by signal 11"))
+    'its process died: killed by signal 11'
+    """
+    match outcome:
+        case Crashed(detail):
+            return f"its process died: {detail}"
+        case TimedOut(text) | Raised(text):
+            return text
+        case Stopped():
+            return "killed, because a person wants its job ended"
+        case _:
+            return ""

@@ -266,6 +266,9 @@ class Settlement(NamedTuple):
     ttl: int
     due_in: float
     at_front: int
+    follow: str
+    """What may have to tell others of this end: "callback", "webhooks" or both; empty for
+    nothing."""
     fields: list[Value]
     entry: list[Value]
 
@@ -277,8 +280,13 @@ def settlement(
     result_ttl: int,
     started_at: float = 0,
     ended_at: float = 0,
+    called: bool = False,
 ) -> Settlement:
-    """Return *verdict* on *job*, ready to send; *result_ttl* is the default, in seconds."""
+    """Return *verdict* on *job*, ready to send; *result_ttl* is the default, in seconds.
+
+    Unless its callback is *called* where it ran, a job of its own does so, put on the queue
+    with the verdict.
+    """
     ttl = result_ttl if job.result_ttl is None else job.result_ttl
     if verdict.to is not State.FINISHED and verdict.event is not Event.REPEAT:
         ttl = FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
@@ -293,6 +301,7 @@ def settlement(
         ttl,
         verdict.due_in,
         int(verdict.at_front),
+        job.extras.followers(called=called) if job.extras else "",
         verdict_fields(verdict, result_in=job.result_in),
         verdict_entry(verdict, result_in=job.result_in),
     )

@@ -24,7 +24,7 @@ from workhorse.wire.codec import (
 )
 from workhorse.wire.entries import ResultType
 from workhorse.wire.extras import CALLBACKS, decode_parent_results
-from workhorse.wire.records import IN_HASH, on_lost_of
+from workhorse.wire.records import IN_HASH, JobRecord, encode, on_lost_of
 
 FIELDS_TO_RUN: Final = (
     "data", "description", "timeout", "result_ttl", "failure_ttl", "retries_left",
@@ -63,6 +63,15 @@ class Extras:
     follow_up: bytes | None = None
     """What it tells others of another job; it runs no function of the user's by itself."""
 
+    def followers(self, *, called: bool) -> str:
+        """Return which jobs of our own may have to tell of its end, as ``settle`` takes it.
+
+        Its callback only where that was not *called* where it ran.
+        """
+        late = not called and (self.failure_callback or self.stopped_callback)
+        words = ("callback" if late else "", "webhooks" if self.has_webhooks else "")
+        return " ".join(filter(None, words))
+
 
 def decode_extras(told: Sequence[bytes | None]) -> Extras | None:
     """Return what the values of EXTRA_FIELDS mean; None for nothing.
@@ -86,6 +95,21 @@ def decode_extras(told: Sequence[bytes | None]) -> Extras | None:
         parent_results=_lenient_results(fields.get(b"parent_results")),
         follow_up=fields.get(b"follow_up"),
     )
+
+
+def extras_of(record: JobRecord) -> Extras | None:
+    """Return what a claim would return of a new job beside FIELDS_TO_RUN."""
+    if not record.has_extras:
+        return None
+    words = encode(record)
+    told = {str(name): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    return decode_extras([_as_stored(told.get(name)) for name in EXTRA_FIELDS])
+
+
+def _as_stored(value: Value | None) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode()
 
 
 def _lenient_callback(kind: str, fields: Hash) -> CallbackRecord | None:

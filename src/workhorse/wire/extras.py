@@ -10,11 +10,14 @@ from typing import Any, Final, cast
 
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
 from workhorse.core.dependencies import NO_PARENTS, OnParentFailure, Parents
-from workhorse.core.errors import DeserializationError, InvalidOptionError
+from workhorse.core.errors import DeserializationError
 from workhorse.core.webhooks import Webhook
 from workhorse.wire.codec import Hash, Value, int_or_none, text_or_none
 
 CALLBACKS: Final = ("success", "failure", "stopped")
+
+FOLLOW_UP: Final = b'["workhorse.follow_up",null,[],{}]'
+"""The call of a job of our own that tells others of the end of another; ``_follow_up.lua``."""
 
 
 def encode_parents(parents: Parents) -> list[Value]:
@@ -91,17 +94,7 @@ def encode_webhooks(webhooks: tuple[Webhook, ...]) -> list[Value]:
     """Return the field of a job's webhooks, flat."""
     if not webhooks:
         return []
-    told = [
-        {
-            "url": hook.url,
-            "job_status": hook.job_status,
-            "method": hook.method,
-            "headers": dict(hook.headers) if hook.headers else None,
-            "timeout": hook.timeout,
-        }
-        for hook in webhooks
-    ]
-    return ["webhooks", json.dumps(told)]
+    return ["webhooks", json.dumps([hook.to_dict() for hook in webhooks])]
 
 
 def decode_webhooks(text: bytes | None) -> tuple[Webhook, ...]:
@@ -109,17 +102,8 @@ def decode_webhooks(text: bytes | None) -> tuple[Webhook, ...]:
     if not text:
         return ()
     try:
-        return tuple(
-            Webhook(
-                told["url"],
-                told["job_status"],
-                method=told.get("method") or "GET",
-                headers=told.get("headers"),
-                timeout=told.get("timeout") or 10,
-            )
-            for told in json.loads(text)
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, InvalidOptionError) as error:
+        return tuple(Webhook.from_dict(told) for told in json.loads(text))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DeserializationError(f"not a list of webhooks: {text[:80]!r} ({error})") from None
 
 

@@ -62,6 +62,7 @@ FIELDS: Final = frozenset(
         "scheduled_for",  # + when it is due, in seconds since 1970 by the server's clock
         "extras",  # + 1 where running it needs more of these fields than FIELDS_TO_RUN
         "follow_up",  # + which end of another job it tells of, and to whom, as JSON
+        "callback_error",  # + what callbacks of its last run did wrong
         "result_in",  # + "hash": the first success is in ``result``; else in the stream
         "execution_id",  # + the fencing token of the claim that holds, or last held, the job
         "token",  # + names the enqueue call, where the caller chose the job's id
@@ -126,6 +127,8 @@ class JobRecord:
     failure_callback: CallbackRecord | None = None
     stopped_callback: CallbackRecord | None = None
     webhooks: tuple[Webhook, ...] = ()
+    callback_error: str | None = None
+    follow_up: bytes | None = None
     unique: bool = False
     """Of a new job: refuse it where any job has its id. Not stored."""
     due_in: float | None = None
@@ -253,6 +256,8 @@ def decode(job_id: str, fields: Hash) -> JobRecord:
         failure_callback=decode_callback("failure", fields),
         stopped_callback=decode_callback("stopped", fields),
         webhooks=decode_webhooks(get(b"webhooks")),
+        callback_error=text_or_none(get(b"callback_error")),
+        follow_up=get(b"follow_up"),
     )
 
 

@@ -92,6 +92,6 @@ class Stops:
             held.job.execution_id: held.job.job_id
             for member in members
             for held in member.ledger.held()
-            if held.slot in (Slot.HELD, Slot.ENTERED) and not held.stop_asked
+            if (held.runs or held.slot is Slot.HELD) and not held.stop_asked
             if {(held.job.job_id, ""), (held.job.job_id, held.job.execution_id)} & self._asked
         }

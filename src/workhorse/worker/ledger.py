@@ -11,6 +11,7 @@ middle has written nothing. A dead worker may have left the lock taken: see ``se
 from __future__ import annotations
 
 import marshal
+import math
 import mmap
 import multiprocessing
 import os
@@ -41,8 +42,11 @@ _NUMBER: Final = struct.Struct("<I")
 _RUNS_AT: Final = 48  # jobs that were entered, ever
 _CHILD_AT: Final = 52  # process of the job that runs, where that is not the worker's own
 _SLOTS_AT: Final = 64
-_SLOT: Final = struct.Struct("<BB6xdII")  # state, stop asked, entered at, verdict's place, length
+_SLOT: Final = struct.Struct(
+    "<BBxxIdII"
+)  # state, stop asked, limit, entered at, verdict: place, length
 _ENTERED: Final = struct.Struct("<d")
+_CALLING: Final = struct.Struct("<Id")  # the limit of what is called, and when that began
 _VERDICT: Final = struct.Struct("<II")
 _BATCH_AT: Final = _SLOTS_AT + _SLOT.size * BATCH_JOBS
 _AREA: Final = 1 << 20
@@ -68,12 +72,15 @@ class Slot(IntEnum):
     """Settled, or taken back: nobody's business any more."""
     LARGE = 5
     """It ended; its verdict has no room here, and only the worker can settle it."""
+    CALLING = 6
+    """It ended; its verdict is in the ledger, or settled already, and its callbacks run."""
 
 
 _IS_HELD: Final = int(Slot.HELD)
 _IS_ENTERED: Final = int(Slot.ENTERED)
 _IS_ENDED: Final = int(Slot.ENDED)
 _IS_DONE: Final = int(Slot.DONE)
+_IS_CALLING: Final = int(Slot.CALLING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +93,21 @@ class Held:
     entered_at: float
     """By the monotonic clock, which the processes of a machine share."""
     settlement: Settlement | None
-    """Where the slot is ENDED."""
+    """Where the slot is ENDED, or CALLING and not settled already."""
     stop_asked: bool = False
     """A person wants it ended."""
+    call_limit: float | None = None
+    """Seconds that its callbacks may take; None for no limit."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that is left of it are its callbacks."""
+        return self.slot is Slot.CALLING and self.settlement is None
+
+    @property
+    def runs(self) -> bool:
+        """Whether code of the user's runs now: the job's, or its callbacks'."""
+        return self.slot in (Slot.ENTERED, Slot.CALLING)
 
 
 class LedgerBusyError(Exception):
@@ -124,7 +143,7 @@ class Ledger:
         memory = self._memory
         with self._lock:
             memory[_BATCH_AT : _BATCH_AT + len(batch)] = batch
-            held = _SLOT.pack(Slot.HELD, 0, 0.0, 0, 0)
+            held = _SLOT.pack(Slot.HELD, 0, 0, 0.0, 0, 0)
             memory[_SLOTS_AT : _SLOTS_AT + _SLOT.size * fitting] = held * fitting
             _HEAD.pack_into(memory, _HEAD_AT, len(batch), _VERDICTS_AT, now)
             memory[_COUNT_AT] = fitting
@@ -147,17 +166,46 @@ class Ledger:
 
         Needs no lock: nobody else touches the slot of a job that runs.
         """
-        memory, at = self._memory, _SLOTS_AT + _SLOT.size * number
-        verdict = marshal.dumps(tuple(settlement))
+        at = _SLOTS_AT + _SLOT.size * number
+        has_room = self._write_verdict(at, settlement, now)
+        self._memory[at] = _IS_ENDED if has_room else Slot.LARGE
+        return has_room
+
+    def call(
+        self, number: int, settlement: Settlement, limit: float | None, *, now: float
+    ) -> bool:
+        """Note how job *number* ended, and that its callbacks begin, for *limit* seconds.
+
+        False if there is no room and it must be settled first: see ``call_settled``.
+        """
+        at = _SLOTS_AT + _SLOT.size * number
+        if not self._write_verdict(at, settlement, now):
+            self._memory[at] = Slot.LARGE
+            return False
+        self._note_call(at, limit, now)
+        return True
+
+    def call_settled(self, number: int, limit: float | None, *, now: float) -> None:
+        """Note that the callbacks of job *number* begin, which is settled."""
+        at = _SLOTS_AT + _SLOT.size * number
+        with self._lock:
+            _VERDICT.pack_into(self._memory, at + 16, 0, 0)
+            self._note_call(at, limit, now)
+
+    def _note_call(self, at: int, limit: float | None, now: float) -> None:
+        seconds = 0 if limit is None else min(math.ceil(limit), 1 << 31)
+        _CALLING.pack_into(self._memory, at + 4, seconds, now)
+        self._memory[at] = _IS_CALLING
+
+    def _write_verdict(self, at: int, settlement: Settlement, now: float) -> bool:
+        memory, verdict = self._memory, marshal.dumps(tuple(settlement))
         size = len(verdict)
         start = _NUMBER.unpack_from(memory, _END_AT)[0]
         if start + size > _SIZE:
-            memory[at] = Slot.LARGE
             return False
         memory[start : start + size] = verdict
         _END.pack_into(memory, _END_AT, start + size, now)
         _VERDICT.pack_into(memory, at + 16, start, size)
-        memory[at] = _IS_ENDED
         return True
 
     def forget(self, numbers: Sequence[int]) -> None:
@@ -232,11 +280,14 @@ class Ledger:
         return self._memory[_COUNT_AT] > 0
 
     def entered_since(self) -> float | None:
-        """Return when the job that runs was entered, None if none runs; without the lock."""
+        """Return when the job that runs was entered, or its callbacks were; without the lock.
+
+        None if none runs.
+        """
         memory = self._memory
         for number in range(memory[_COUNT_AT]):
             at = _SLOTS_AT + _SLOT.size * number
-            if memory[at] == _IS_ENTERED:
+            if memory[at] in (_IS_ENTERED, _IS_CALLING):
                 return float(_ENTERED.unpack_from(memory, at + 8)[0])
         return None
 
@@ -271,10 +322,8 @@ class Ledger:
         """
         with self._locked():
             for held in self._read():
-                if held.job.execution_id == execution_id and held.slot in (
-                    Slot.HELD,
-                    Slot.ENTERED,
-                ):
+                is_meant = held.job.execution_id == execution_id
+                if is_meant and (held.runs or held.slot is Slot.HELD):
                     at = _SLOTS_AT + _SLOT.size * held.number
                     self._memory[at + 1] = 1
                     if held.slot is Slot.HELD:
@@ -290,15 +339,17 @@ class Ledger:
         batch: list[Any] = marshal.loads(memory[_BATCH_AT : _BATCH_AT + length])  # noqa: S302 - our own
         found: list[Held] = []
         for number, packed in enumerate(batch):
-            state, stop_asked, entered_at, where, size = _SLOT.unpack_from(
+            state, stop_asked, limit, entered_at, where, size = _SLOT.unpack_from(
                 memory, _SLOTS_AT + _SLOT.size * number
             )
             if state == _IS_DONE:
                 continue
-            ended = memory[where : where + size] if state == _IS_ENDED else None
+            has_verdict = state in (_IS_ENDED, _IS_CALLING) and size
+            ended = memory[where : where + size] if has_verdict else None
             settlement = Settlement(*marshal.loads(ended)) if ended else None  # noqa: S302 - our own
             job = _unpack(packed)
-            found.append(Held(number, job, Slot(state), entered_at, settlement, bool(stop_asked)))
+            slot, stop = Slot(state), bool(stop_asked)
+            found.append(Held(number, job, slot, entered_at, settlement, stop, limit or None))
         return found
 
     @contextmanager

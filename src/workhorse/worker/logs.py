@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final, Literal, cast
 
@@ -24,6 +25,7 @@ _CONTROL: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _LONGEST: Final = 1000
+_DROPS_TOLD: Final = 10
 JOBS_TOLD_A_SECOND: Final = 10
 
 
@@ -42,6 +44,22 @@ def say(event: str, message: str, *, level: int = logging.INFO, **data: Any) -> 
     """Log *message* for people, and *event* with *data* for machines."""
     if LOG.isEnabledFor(level):
         LOG.log(level, "%s", message, extra={"event": event, "data": data})
+
+
+def tell_dropped(dropped: Sequence[tuple[str, str, str]]) -> None:
+    """Tell of ids that were on a queue and could not be started; of many, how many."""
+    for queue, job_id, state in dropped[:_DROPS_TOLD]:
+        why = f"it is {state} already" if state else "there is no such job any more"
+        say("drop", f"{queue}: dropped {job_id} from the queue: {why}", queue=queue,
+            job_id=job_id, state=state)  # fmt: skip
+    if (more := len(dropped) - _DROPS_TOLD) > 0:
+        say("drop", f"dropped {more} more ids that have no job to run", jobs=more)
+
+
+def tell_unwritten(queue: str, job_id: str, why: str, reply: str) -> None:
+    """Tell that the end of a job was not written."""
+    say("refuse", f"{queue}: the end of job {job_id} was not written: {why}",
+        level=logging.WARNING, job_id=job_id, reply=str(reply))  # fmt: skip
 
 
 class TextFormatter(logging.Formatter):
@@ -106,8 +124,9 @@ class JobLog:
     steady clock.
     """
 
-    def __init__(self, *, describe: bool = True) -> None:
+    def __init__(self, *, describe: bool = True, tracebacks: bool = True) -> None:
         self._describe = describe
+        self._tracebacks = tracebacks
         self._until = float("-inf")
         self._successes_left = self._failures_left = 0
         self._untold = self._untold_failed = 0
@@ -152,7 +171,16 @@ class JobLog:
         goes = {"queued": "queued again", "scheduled": "scheduled to run again"}.get(to, to)
         say("fail", f"{job.queue}: Job {goes} ({job.job_id}): {last}", level=logging.WARNING,
             queue=job.queue, job_id=job.job_id, seconds=round(seconds, 6), to=to,
-            traceback=error)  # fmt: skip
+            traceback=error if self._tracebacks else "")  # fmt: skip
+
+    def miscalled(self, job: Claimed, problem: str) -> None:
+        """Tell what a callback of a job did wrong; as failures, while they are few."""
+        self._failures_left -= 1
+        if self._failures_left >= 0:
+            brief = problem.rstrip().partition("\n")[0]
+            say("callback", f"{job.queue}: after job {job.job_id}, whose end stands: {brief}",
+                level=logging.WARNING, queue=job.queue, job_id=job.job_id,
+                traceback=problem)  # fmt: skip
 
     def sum_up(self, *, now: float | None) -> None:
         """Tell what was not told, if a second has passed; at once where *now* is None."""

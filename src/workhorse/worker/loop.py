@@ -8,25 +8,27 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, cast
 
+from workhorse.core.callbacks import After
 from workhorse.core.ids import GrowingTokens
 from workhorse.core.outcomes import Crashed, Returned, Stopped
 from workhorse.core.pacing import Pace, next_batch
 from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
 from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import dependents, jobs, workers
+from workhorse.store.callbacks import set_callback_error, with_problem
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_of_data
 from workhorse.wire.claimed import Claimed
-from workhorse.worker import runner
-from workhorse.worker.executors.protocol import Ended, Executor
+from workhorse.worker import callbacks, runner
+from workhorse.worker.executors.protocol import Called, Ended, Executor, Run
 from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
-from workhorse.worker.logs import JobLog, say
+from workhorse.worker.logs import JobLog, say, tell_dropped, tell_unwritten
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.patience import insist, pause, tell
 from workhorse.worker.presence import executions_of
@@ -35,7 +37,6 @@ _COLLECT_FOR: Final = 0.25
 """Seconds between two looks around while a job runs elsewhere."""
 _MOMENT: Final = 0.02
 """The same, while anything waits behind that job."""
-_DROPS_TOLD: Final = 10
 _NOT_WRITTEN: Final = (jobs.Settled.REFUSED, jobs.Settled.GONE)
 
 
@@ -85,8 +86,9 @@ class Loop:
         self._pace = Pace()
         self._tokens = GrowingTokens()
         self._size = 1
-        self._log = JobLog(describe=options.describe_jobs)
+        self._log = JobLog(describe=options.describe_jobs, tracebacks=options.tells_tracebacks)
         self._ended: list[tuple[int, jobs.Settlement]] = []
+        self._calling: dict[str, callbacks.Calling] = {}
         self._first_ended_at = self._asked_at = 0.0
         self._idle_since = time.monotonic()
         self._asked_alone = True
@@ -159,7 +161,7 @@ class Loop:
             self._wait_out(error)
             return jobs.Claim([], [], suspended=False)
         self._ledger.clear()
-        self._tell_dropped(claim)
+        tell_dropped(claim.dropped)
         return claim
 
     def _settle_and(self, claim: Call[jobs.Claim]) -> jobs.Claim:
@@ -172,14 +174,6 @@ class Loop:
         if settled:
             self._note_settled(settled[0])
         return cast("jobs.Claim", claimed)
-
-    def _tell_dropped(self, claim: jobs.Claim) -> None:
-        for queue, job_id, state in claim.dropped[:_DROPS_TOLD]:
-            why = f"it is {state} already" if state else "there is no such job any more"
-            say("drop", f"{queue}: dropped {job_id} from the queue: {why}", queue=queue,
-                job_id=job_id, state=state)  # fmt: skip
-        if (more := len(claim.dropped) - _DROPS_TOLD) > 0:
-            say("drop", f"dropped {more} more ids that have no job to run", jobs=more)
 
     def _promote(self) -> bool:
         """Return whether children of ended parents may have been queued: there were many."""
@@ -228,14 +222,26 @@ class Loop:
             while batch.waiting and self._executor.free_slots:
                 self._begin(batch, *batch.waiting.popleft())
             hurry = batch.waiting or self._ended
-            for ended in self._executor.collect(_MOMENT if hurry else _COLLECT_FOR):
-                slowest = max(slowest, ended.ended_at - ended.started_at)
-                self._end(ended, *batch.running.pop(ended.execution_id))
+            for told in self._executor.collect(_MOMENT if hurry else _COLLECT_FOR):
+                slowest = max(slowest, self._hear(told, batch))
             if batch.running:
                 self._look_around(batch)
         seconds = time.monotonic() - began
         ran = self.jobs_run - before
         self._size = next_batch(self._size, jobs=ran, seconds=seconds, slowest=slowest)
+
+    def _hear(self, told: Ended | Called, batch: Batch) -> float:
+        """Take note of what an executor tells; return how long that took, in seconds."""
+        number, job = batch.running[told.execution_id]
+        seconds = 0.0
+        if isinstance(told, Called):
+            self._end_call(job, told.problem)
+        else:
+            seconds = told.ended_at - told.started_at
+            self._end(told, number, job)
+        if told.execution_id not in self._calling:
+            del batch.running[told.execution_id]
+        return seconds
 
     def _overslept(self) -> bool:
         """Return whether what was claimed may be another's by now: we were stopped, or starved."""
@@ -264,7 +270,10 @@ class Loop:
         )
         limit = runner.time_limit(job.timeout)
         kill_after = None if limit is None else limit + options.timeout_grace
-        self._executor.start(job.execution_id, partial(runner.run, running), kill_after=kill_after)
+        run: Run = partial(runner.run, running)
+        if job.extras or options.exception_handlers:
+            run = callbacks.run_of(running, options.exception_handlers) or run
+        self._executor.start(job.execution_id, run, kill_after=kill_after)
 
     def _end(self, ended: Ended, number: int, job: Claimed) -> None:
         outcome = ended.outcome
@@ -273,16 +282,17 @@ class Loop:
             outcome = Stopped(text)  # whatever else its end looked like
         chance = random.random()  # noqa: S311 - spreads retries, guards nothing
         verdict = judge(outcome, job.policy, chance=chance)
+        after = None
+        if ended.waits:
+            after = callbacks.after_of(job, outcome, verdict, self._options.exception_handlers)
         settlement = jobs.settlement(
             job,
             verdict,
             result_ttl=self._options.result_ttl,
             started_at=ended.started_at,
             ended_at=ended.ended_at,
+            called=after is not None and bool(after.callback),
         )
-        if not self._ended:
-            self._first_ended_at = ended.ended_at
-        self._ended.append((number, settlement))
         seconds = ended.ended_at - ended.started_at
         self._pace.learn(_label(job), seconds)
         self.jobs_run += 1
@@ -292,8 +302,53 @@ class Loop:
         )
         if isinstance(outcome, Returned) and outcome.replaced:
             self._log.replaced(job, outcome.replaced)
-        if not self._ledger.end(number, settlement, now=ended.ended_at):
+        if after:
+            self._call(callbacks.Calling(number, settlement), job, after)
+            return
+        if ended.waits:
+            self._executor.go_on(job.execution_id, None, kill_after=None)
+        self._note_end(number, settlement, now=ended.ended_at)
+
+    def _note_end(self, number: int, settlement: jobs.Settlement, *, now: float) -> None:
+        if not self._ended:
+            self._first_ended_at = now
+        self._ended.append((number, settlement))
+        if not self._ledger.end(number, settlement, now=now):
             self._settle()
+
+    def _call(self, calling: callbacks.Calling, job: Claimed, after: After) -> None:
+        """Have callbacks called, now that nothing can change how the job ended.
+
+        That is in the ledger, for a process that dies of them; else it is settled first.
+        """
+        self._settle()
+        number, settlement = calling.number, calling.settlement
+        now = time.monotonic()
+        in_ledger = not self._whole_run and self._ledger.call(
+            number, settlement, after.limit, now=now
+        )
+        if not in_ledger:
+            self._note_end(number, settlement, now=now)
+            self._settle()
+            self._ledger.call_settled(number, after.limit, now=now)
+        self._calling[job.execution_id] = replace(calling, is_settled=not in_ledger)
+        kill_after = after.limit and after.limit + self._options.timeout_grace
+        self._executor.go_on(job.execution_id, after, kill_after=kill_after)
+
+    def _end_call(self, job: Claimed, problem: str) -> None:
+        """Note what callbacks did, and have the end of their job settled."""
+        calling = self._calling.pop(job.execution_id)
+        if problem:
+            self._log.miscalled(job, problem)
+        if not calling.is_settled:
+            settlement = with_problem(calling.settlement, problem)
+            self._note_end(calling.number, settlement, now=time.monotonic())
+            return
+        self._ledger.forget([calling.number])
+        if problem:
+            call = set_callback_error(self._options.keys, job, problem)
+            with suppress(ServerError):
+                self._insist(lambda: [call])
 
     def _look_around(self, batch: Batch) -> None:
         """While a job runs elsewhere: nobody waits behind it, and a second signal ends it."""
@@ -318,6 +373,9 @@ class Loop:
         began = self._ledger.entered_since() or now
         self._executor.close()
         for execution_id, (number, job) in list(batch.running.items()):
+            if execution_id in self._calling:
+                self._end_call(job, "its worker was told to stop at once")
+                continue
             outcome = Crashed("its worker was told to stop at once")
             self._end(Ended(execution_id, outcome, began, now), number, job)
         batch.running.clear()
@@ -360,9 +418,7 @@ class Loop:
         for (number, settlement), reply in zip(self._ended, replies, strict=True):
             if reply in _NOT_WRITTEN and not self._ledger.is_done(number):
                 why = "it was deleted" if reply is jobs.Settled.GONE else "its lease was lost"
-                say("refuse", f"{settlement.queue}: the end of job {settlement.job_id} was not "
-                    f"written: {why}", level=logging.WARNING, job_id=settlement.job_id,
-                    reply=str(reply))  # fmt: skip
+                tell_unwritten(settlement.queue, settlement.job_id, why, reply)
         self._ledger.forget([number for number, _ in self._ended])
         self._ended.clear()
 

@@ -8,7 +8,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from workhorse.core import settings
 from workhorse.core.verdicts import OnLost
@@ -52,6 +52,10 @@ class WorkerOptions:
     paths: tuple[str, ...] = ()
     """Folders from which jobs are imported, first in ``sys.path``."""
     describe_jobs: bool = True
+    exception_handlers: tuple[Callable[..., Any] | str, ...] = ()
+    """Called one after the other when a run raised, in the process that it ran in."""
+    tells_tracebacks: bool = True
+    """Whether the log has the tracebacks of runs that failed."""
 
     @property
     def extend_every(self) -> float:

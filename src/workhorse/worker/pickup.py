@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workhorse.core.outcomes import Outcome, Stopped
+from workhorse.core.outcomes import Outcome, Stopped, in_words
 from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import jobs
+from workhorse.store.callbacks import with_problem
 from workhorse.store.calls import Plan
 from workhorse.wire.claimed import Claimed
 from workhorse.worker.ledger import Held, Slot
@@ -50,7 +51,7 @@ def pick_up(  # noqa: PLR0913 - what is left of a worker, and what is known of i
         (h, judge(Stopped() if h.stop_asked else outcome, h.job.policy, chance=chance))
         for h in lost
     ]
-    settlements = [h.settlement for h in held if h.settlement is not None] + [
+    settlements = _as_they_ended(held, outcome) + [
         jobs.settlement(
             h.job,
             verdict,
@@ -70,6 +71,16 @@ def pick_up(  # noqa: PLR0913 - what is left of a worker, and what is known of i
         ],
         released,
     )
+
+
+def _as_they_ended(held: Sequence[Held], outcome: Outcome) -> list[jobs.Settlement]:
+    """Return the verdicts of jobs that have one: what their callbacks did can't change it."""
+    problem = f"What is called after the job did not end: {in_words(outcome)}"
+    return [
+        with_problem(h.settlement, problem) if h.slot is Slot.CALLING else h.settlement
+        for h in held
+        if h.settlement is not None
+    ]
 
 
 def settle_ended(

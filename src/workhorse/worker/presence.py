@@ -74,6 +74,7 @@ class Presence:
         member.held = [
             jobs.Execution(held.job.job_id, held.job.execution_id, held.job.queue)
             for held in member.ledger.held()
+            if not held.is_settled
         ]
         if not member.held:
             return None

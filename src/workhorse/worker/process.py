@@ -105,4 +105,5 @@ def executor_for(options: WorkerOptions, ledger: Ledger) -> Executor:
         return InlineExecutor()
     if isinstance(options.connect, runner.ServerAt):
         return ForkExecutor(ledger.note_child, lean=True)
-    return ForkExecutor(ledger.note_child, shared=(options.connect, options.serializer))
+    shared = (options.connect, options.serializer, *options.exception_handlers)
+    return ForkExecutor(ledger.note_child, shared=shared)

@@ -46,6 +46,7 @@ LONGEST_TRACEBACK: Final = 64_000
 """Characters kept of a traceback: its beginning and its end."""
 
 _LONGEST_REASON: Final = 500
+_OURS: Final = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120 - as code has it
 
 UNSERIALIZABLE: Final = "Unserializable return value"
 """RQ's stand-in for a result that can't be stored: the job did finish."""
@@ -68,6 +69,14 @@ class ServerAt:
         return connect(self.url, for_worker=True)
 
 
+@dataclass(slots=True)
+class Kept:
+    """What a run leaves in its process for what is called after it."""
+
+    value: Any = None
+    error: BaseException | None = None
+
+
 class Running(NamedTuple):
     """The job that runs here now, and how its own code reaches the server."""
 
@@ -79,6 +88,8 @@ class Running(NamedTuple):
     alone: bool = False
     """Whether its process runs nothing else: an alarm before its time asks the job to stop."""
     max_result_bytes: int = RESULT_BYTES
+    kept: Kept | None = None
+    """Where it is to leave what it returned or raised, if anything is called after it."""
 
 
 CURRENT: Final[ContextVar[Running | None]] = ContextVar("workhorse_current", default=None)
@@ -101,7 +112,7 @@ def capped(job: Claimed, most: int | None) -> Claimed:
 def run(running: Running) -> Outcome:
     """Run a job in this process and return how it ended."""
     job = running.job
-    forks = _forks
+    forks = forks_so_far()
     limit = interrupted_after(time_limit(job.timeout), alone=running.alone)
     token = CURRENT.set(running)
     try:
@@ -110,16 +121,23 @@ def run(running: Running) -> Outcome:
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         outcome = _outcome_of(error, job, limit)
         if forks != _forks:
-            _leave(error)
+            leave(error)
+        if running.kept:
+            running.kept.error = error
     finally:
         limit.disarm()
         CURRENT.reset(token)
     if forks != _forks:
-        _leave(None)
+        leave(None)
     return outcome
 
 
 _forks = 0
+
+
+def forks_so_far() -> int:
+    """Return a number that is another one in a process that forks off this one."""
+    return _forks
 
 
 def _count_fork() -> None:
@@ -130,7 +148,7 @@ def _count_fork() -> None:
 os.register_at_fork(after_in_child=_count_fork)
 
 
-def _leave(error: BaseException | None) -> NoReturn:
+def leave(error: BaseException | None) -> NoReturn:
     """End a process that the job forked and that came back from the job: it is no worker."""
     code = 0 if error is None else 1
     if isinstance(error, SystemExit):
@@ -143,6 +161,8 @@ def _leave(error: BaseException | None) -> NoReturn:
 
 
 def _call(job: Claimed, running: Running) -> Outcome:
+    if job.extras and job.extras.follow_up:
+        return _follow_up(job.extras.follow_up, running)
     call = decode_call(job.data, running.serializer)
     if call.instance is None:
         function = find_function(call.function)
@@ -152,7 +172,9 @@ def _call(job: Claimed, running: Running) -> Outcome:
     if value is None:
         return _RETURNED_NONE
     if isinstance(value, CoroutineType):
-        value = _run_coroutine(value)
+        value = run_coroutine(value)
+    if running.kept:
+        running.kept.value = value
     if isinstance(value, Retry):
         return AskedRetry(copy.copy(value))
     if type(value).__name__ == "Retry" and type(value).__module__ == "rq.job":
@@ -163,7 +185,14 @@ def _call(job: Claimed, running: Running) -> Outcome:
 _RETURNED_NONE: Final = Returned(None)
 
 
-def _run_coroutine(coroutine: Any) -> Any:
+def _follow_up(told: bytes, running: Running) -> Outcome:
+    """Tell others of the end of another job. What that needs is imported when it is needed."""
+    follow_ups: Any = importlib.import_module("workhorse.worker.follow_ups")
+    return _returned(follow_ups.tell(told, running), running)
+
+
+def run_coroutine(coroutine: Any) -> Any:
+    """Return what *coroutine* returns."""
     import asyncio  # noqa: PLC0415 - a tenth of a second and 10 MB that most workers don't need
 
     return asyncio.run(coroutine)
@@ -236,14 +265,14 @@ def _outcome_of(error: BaseException, job: Claimed, limit: Limit) -> Outcome:
     """Return what an exception means; one that a job made of another that it got means that."""
     if isinstance(error, StopNow):
         return Crashed("its worker was told to stop at once")
-    text = _text_of(error)
+    text = text_of(error)
     if limit.was_stopped or isinstance(error, JobStoppedException):
         return Stopped(text)
     if isinstance(error, Retry):
         try:
             return AskedRetry(copy.copy(error), text)  # without the frames that it came through
         except Exception as broken:  # noqa: BLE001 - a class of the user's that is no whole Retry
-            error, text = broken, _text_of(broken)
+            error, text = broken, text_of(broken)
     kinds = _kinds_of(type(error), job.policy)
     if limit.is_over or isinstance(error, JobTimeoutException):
         return TimedOut(text, kinds)
@@ -268,11 +297,17 @@ def _shown_as(name: str) -> Any:
     return getattr(sys.modules.get(module), attribute, None)
 
 
-def _text_of(error: BaseException) -> str:
-    """Return the traceback of *error* without our own frames, cut to a size that can be kept."""
-    frames: TracebackType | None = error.__traceback__
-    while frames and frames.tb_frame.f_code.co_filename == __file__ and frames.tb_next:
+def frames_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of *error* without our own frames at its beginning."""
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename.startswith(_OURS) and frames.tb_next:
         frames = frames.tb_next
+    return frames
+
+
+def text_of(error: BaseException) -> str:
+    """Return the traceback of *error* without our own frames, cut to a size that can be kept."""
+    frames = frames_of(error)
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
     except Exception:  # noqa: BLE001 - the exception's own code can fail, too

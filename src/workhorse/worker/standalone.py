@@ -99,7 +99,7 @@ class Upkeep:
             if slot is Slot.HELD:
                 options = self._options
                 self._store.run(jobs.release(options.keys, [execution], worker=options.name))
-            elif slot is Slot.ENTERED:
+            elif slot is not None:
                 say("stop", f"{execution.queue}: ending job {execution.job_id}, as it was asked "
                     "for", job_id=execution.job_id)  # fmt: skip
                 self._executor.stop(execution.execution_id, grace=grace)

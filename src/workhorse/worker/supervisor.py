@@ -29,7 +29,7 @@ from workhorse.wire.commands import Kind
 from workhorse.worker.commands import Commands, Stops
 from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.roster import roster
-from workhorse.worker.ledger import Ledger, LedgerBusyError, Slot
+from workhorse.worker.ledger import Ledger, LedgerBusyError
 from workhorse.worker.lifecycle import (
     Shutdown,
     describe_exit,
@@ -265,7 +265,7 @@ class Supervisor:
 
     def _lament(self, process: Watched, how: str) -> None:
         member = process.member
-        running = [held.job for held in member.ledger.held() if held.slot is Slot.ENTERED]
+        running = [held.job for held in member.ledger.held() if held.runs]
         what = ", ".join(f"{job.queue}: {job.description} ({job.job_id})" for job in running)
         level = logging.WARNING if running or process.killed_as else logging.ERROR
         ran = f"it ran {what}" if running else "it ran no job"

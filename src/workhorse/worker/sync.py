@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from workhorse.core.ids import new_token
 from workhorse.core.outcomes import Returned
 from workhorse.core.settings import LEASE, RESULT_TTL, TIMEOUT_GRACE
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs
+from workhorse.store.callbacks import set_callback_error
 from workhorse.store.drivers import Client, Store
-from workhorse.wire.claimed import Claimed
+from workhorse.wire.claimed import Claimed, extras_of
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer
 from workhorse.wire.records import JobRecord
-from workhorse.worker import runner
-from workhorse.worker.logs import say
+from workhorse.worker import callbacks, runner
+from workhorse.worker.executors.protocol import LongRun, Run
+from workhorse.worker.logs import JobLog, say
 
 WORKER = "sync"
 """RQ's name for the worker of such jobs."""
@@ -53,19 +56,40 @@ def run_here(
         failure_ttl=record.failure_ttl,
         policy=Policy(),
         result_in=record.result_in,
+        extras=extras_of(record),
     )
+    running = runner.Running(claimed, WORKER, keys, serializer, connect)
+    _run_and_settle(store, running)
+    return ""
+
+
+def _run_and_settle(store: Store, running: runner.Running) -> None:
+    """Run a job and settle it; then call its callbacks, which can't change that any more."""
+    job, keys = running.job, running.keys
+    run: Run = callbacks.run_of(running) or partial(runner.run, running)
     started_at = time.monotonic()
-    outcome = runner.run(runner.Running(claimed, WORKER, keys, serializer, connect))
+    outcome = run()
     ended_at = time.monotonic()
     if isinstance(outcome, Returned) and outcome.replaced:
-        say("replace", f"{record.origin}: the result of job {record.id} is not stored: "
-            f"{outcome.replaced}", level=logging.WARNING, job_id=record.id)  # fmt: skip
+        say("replace", f"{job.queue}: the result of job {job.job_id} is not stored: "
+            f"{outcome.replaced}", level=logging.WARNING, job_id=job.job_id)  # fmt: skip
+    verdict = judge(outcome)
+    after = callbacks.after_of(job, outcome, verdict)
     settlement = jobs.settlement(
-        claimed,
-        judge(outcome),
+        job,
+        verdict,
         result_ttl=RESULT_TTL,
         started_at=started_at,
         ended_at=ended_at,
+        called=after is not None,
     )
     store.run(jobs.settle(keys, [settlement], worker=WORKER, sent_at=time.monotonic()))
-    return ""
+    if after and isinstance(run, LongRun):
+        _call_back(store, keys, job, run.go_on(after))
+
+
+def _call_back(store: Store, keys: Keys, job: Claimed, problem: str) -> None:
+    """Tell what a callback did wrong, and keep it with the job. Its enqueuer gets no error."""
+    if problem:
+        JobLog().miscalled(job, problem)
+        store.run(set_callback_error(keys, job, problem))

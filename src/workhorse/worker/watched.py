@@ -14,7 +14,7 @@ from workhorse.core.outcomes import Crashed, Outcome, Stopped, TimedOut
 from workhorse.core.settings import BATCH_SECONDS
 from workhorse.store import jobs
 from workhorse.worker import runner
-from workhorse.worker.ledger import LedgerBusyError, Slot
+from workhorse.worker.ledger import Held, LedgerBusyError, Slot
 from workhorse.worker.logs import say
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.outbox import Outbox
@@ -79,16 +79,18 @@ class Watched:
         if self._lightened != since:
             self._lighten(Slot.HELD, Slot.ENDED)
             self._lightened = since
-        entered = [held for held in ledger.held() if held.slot is Slot.ENTERED]
-        if entered and entered[0].entered_at == since:
-            self._enforce_limit(entered[0].job.timeout, now - since)
+        running = [held for held in ledger.held() if held.runs]
+        if running and running[0].entered_at == since:
+            self._enforce_limit(running[0], now - since)
 
-    def _enforce_limit(self, timeout: int | None, ran: float) -> None:
-        limit = runner.time_limit(timeout)
+    def _enforce_limit(self, held: Held, ran: float) -> None:
+        calls = held.slot is Slot.CALLING
+        limit = held.call_limit if calls else runner.time_limit(held.job.timeout)
         grace = self._options.timeout_grace
         spare = _FORK_SPARE if self._options.isolation == "fork" else 0
         if limit is not None and ran > limit + grace + spare:
-            text = f"killed: the job did not end within {limit:g} seconds and {grace:g} of grace"
+            what = "what is called after the job" if calls else "the job"
+            text = f"killed: {what} did not end within {limit:g} seconds and {grace:g} of grace"
             self.kill(TimedOut(text))
 
     def _lighten(self, *slots: Slot) -> None:
@@ -136,7 +138,7 @@ class Watched:
         if slot is Slot.HELD:
             call = jobs.release(self._options.keys, [execution], worker=self.member.name)
             self._outbox.post(lambda: call)
-        elif slot is Slot.ENTERED:
+        elif slot is not None:
             within = f" within {grace:g} seconds" if grace else ""
             say("stop", f"{execution.queue}: ending job {execution.job_id}{within}, as it was "
                 "asked for", job_id=execution.job_id, grace=grace)  # fmt: skip
@@ -149,7 +151,7 @@ class Watched:
         """Kill what was asked to stop and has had its time."""
         ledger = self.member.ledger
         child = ledger.child()  # first: what is entered then, and now, is its job
-        running = {h.job.execution_id for h in ledger.held() if h.slot is Slot.ENTERED}
+        running = {h.job.execution_id for h in ledger.held() if h.runs}
         for execution_id, at in list(self._kill_at.items()):
             if execution_id not in running:
                 del self._kill_at[execution_id]

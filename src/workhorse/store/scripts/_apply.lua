@@ -63,7 +63,11 @@ end
 
 local function apply(item, worker, known, sent_at)
   local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
+  local noted = item.follow ~= '' and (is_over or item.event == 'repeat') and others().noted_for_followers(item)
   put(item, worker, known, sent_at, is_over)
+  if noted then
+    let_go(others().follow_up, item, noted, now - (sent_at - item.ended_at))
+  end
   if known.limit and (is_over or item.to == 'scheduled') then
     let_go(others().leave_limit, known.limit, item.job_id)  -- those that wait for its place
   end

@@ -1,7 +1,7 @@
 --! Apply verdicts to executions whose lease has lapsed. One that was extended meanwhile is left alone.
 --! keys: job, lease, queue, intermediate
 --! events: recover
---! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
+--! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, follow, fields..., entry...
 --! include: _clock, _moment, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted, or 'broken' if it could not be applied, or
 --!   not in full; then a row for each of those, set aside (queue, id, the reason)

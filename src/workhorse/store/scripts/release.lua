@@ -22,7 +22,7 @@ local function release(item)
     return 0
   end
   if known[3] == item.execution_id then
-    item.event, item.to, item.entry, item.fields = 'release', to, {}, {}
+    item.event, item.to, item.entry, item.fields, item.follow = 'release', to, {}, {}, 'callback'
     item.started_at, item.ended_at, item.ttl = 0, 0, tonumber(known[4] or '') or failure_ttl
     heed_stop(item, known[3])
     apply(item, worker, {waiters = known[5], token = known[6], limit = known[7]}, 0)

@@ -2,7 +2,7 @@
 --! keys: job, worker
 --! events: succeed, repeat, retry, fail, stop, recover
 --! args: worker, sent_at
---! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, fields..., entry...
+--! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, follow, fields..., entry...
 --! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
 --!   another's or nobody's; 'gone' if the job was deleted; 'broken' if it could not be applied, or not in full: then a row

@@ -18,10 +18,12 @@ from typing import Any, Final
 
 from workhorse.core.outcomes import Outcome, Raised, Returned
 from workhorse.core.retry import kinds_of
-from workhorse.worker.executors.protocol import Run
+from workhorse.worker.executors.protocol import LongRun, Run
 
 HELLO: Final = struct.Struct("<I")
 LENGTH: Final = struct.Struct("<Q")
+HEAD: Final = struct.Struct("<Q?")
+"""Of an answer: its length, and whether the process waits to be told how it goes on."""
 NOTHING: Final = Returned(None)
 """What most jobs return; said by an empty answer."""
 
@@ -30,18 +32,32 @@ def serve(channel: socket.socket, shared: Sequence[object] = ()) -> None:
     """Run what comes through *channel*; *shared* stands for objects that were not sent."""
     channel.sendall(HELLO.pack(os.getpid()))
     (length,) = LENGTH.unpack(received(channel, LENGTH.size))
-    outcome = _run(received(channel, length), shared)
+    run, outcome = _run(received(channel, length), shared)
     said = b"" if outcome == NOTHING else pickle.dumps(outcome, pickle.HIGHEST_PROTOCOL)
+    waits = isinstance(run, LongRun) and run.waits_after(outcome)
     flush()
-    channel.sendall(LENGTH.pack(len(said)) + said)
+    channel.sendall(HEAD.pack(len(said), waits) + said)
+    if isinstance(run, LongRun) and waits:
+        _go_on(channel, run)
 
 
-def _run(work: bytes, shared: Sequence[object]) -> Outcome:
+def _run(work: bytes, shared: Sequence[object]) -> tuple[Run | None, Outcome]:
     try:
         run: Run = _Unpickler(io.BytesIO(work), shared).load()
     except Exception as error:  # noqa: BLE001 - a serializer, say, that can't be imported here
-        return Raised(traceback.format_exc(), kinds_of(type(error)))
-    return run()
+        return None, Raised(traceback.format_exc(), kinds_of(type(error)))
+    return run, run()
+
+
+def _go_on(channel: socket.socket, run: LongRun) -> None:
+    try:
+        (length,) = LENGTH.unpack(received(channel, LENGTH.size))
+        after = pickle.loads(received(channel, length))
+    except (EOFError, OSError):  # there is nothing to call
+        return
+    said = run.go_on(after).encode("utf-8", "backslashreplace")
+    flush()
+    channel.sendall(HEAD.pack(len(said), False) + said)  # noqa: FBT003 - it waits no more
 
 
 def pickled(run: Run, shared: Sequence[object]) -> bytes:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, cast
 
-from workhorse.core.outcomes import Crashed, Outcome, Stopped, TimedOut
-from workhorse.worker.executors.child import HELLO, LENGTH, NOTHING, pickled, received
+from workhorse.core.callbacks import After
+from workhorse.core.outcomes import Crashed, Outcome, Stopped, TimedOut, in_words
+from workhorse.worker.executors.child import HEAD, HELLO, LENGTH, NOTHING, pickled, received
 from workhorse.worker.executors.forker import Forker, ForkerGoneError
-from workhorse.worker.executors.protocol import Ended, Run
+from workhorse.worker.executors.protocol import Called, Ended, Run
 
 _LOOK_EVERY: Final = 0.25
 """Seconds between two looks at a silent child: a grandchild may hold its channel open."""
@@ -80,19 +81,34 @@ class ForkExecutor:
         if self._child and self._child.execution_id == execution_id:
             self._child.stop(grace)
 
-    def collect(self, timeout: float) -> list[Ended]:
+    def collect(self, timeout: float) -> list[Ended | Called]:
         if self._leaving and self._leaving.is_gone():
             self._leaving = None
         child = self._child
-        if child is None or (outcome := child.wait(timeout)) is None:
+        if child is None or child.waits or (outcome := child.wait(timeout)) is None:
             return []
         ended_at = time.monotonic()
+        if not child.waits:
+            self._let_leave(child)
+        if isinstance(outcome, str):
+            return [Called(child.execution_id, outcome)]
+        return [Ended(child.execution_id, outcome, child.started_at, ended_at, child.waits)]
+
+    def go_on(self, execution_id: str, after: After | None, *, kill_after: float | None) -> None:
+        child = self._child
+        if child and child.execution_id == execution_id and child.waits:
+            if after:
+                child.go_on(after, kill_after)
+            else:
+                child.dismiss()
+                self._let_leave(child)
+
+    def _let_leave(self, child: _Child) -> None:
+        """Let it end, which takes a moment more, in which the next job may already begin."""
         if self._leaving:
             self._leaving.end()
-        # Its own end takes a moment more, in which the next job may already begin.
         self._child, self._leaving = None, child
         self._on_child(0)  # whoever is to kill us, or the next job, kills no group of this one
-        return [Ended(child.execution_id, outcome, child.started_at, ended_at)]
 
     def close(self) -> None:
         if self._child:
@@ -117,6 +133,9 @@ class _Child:
         self._kill_after = kill_after
         self._killed_as: Outcome | None = None
         self._answered_at = 0.0
+        self.waits = False
+        self._goes_on = False
+        self._kills_rest = False
         self._stop_by: float | None = None
         self._is_mute = False
         self._said = bytearray()
@@ -128,7 +147,7 @@ class _Child:
         except ForkerGoneError:
             self._channel.close()
             raise
-        self.started_at = time.monotonic()
+        self.started_at = self._since = time.monotonic()
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
 
@@ -137,6 +156,29 @@ class _Child:
         with suppress(OSError):  # it died already: `wait` finds out
             self._channel.sendall(LENGTH.pack(len(work)) + work)
         self._channel.settimeout(0)
+
+    def go_on(self, after: After, kill_after: float | None) -> None:
+        """Have it call what comes *after* its run, for *kill_after* seconds at most."""
+        self.waits, self._goes_on = False, True
+        self._said.clear()
+        self._since, self._kill_after = time.monotonic(), kill_after
+        self._killed_as = self._stop_by = None
+        work = pickle.dumps(after)
+        self._channel.settimeout(None)
+        with suppress(OSError):  # it died already: `wait` finds out
+            self._channel.sendall(LENGTH.pack(len(work)) + work)
+        self._channel.settimeout(0)
+
+    def dismiss(self) -> None:
+        """Tell it that nothing comes after its run."""
+        self.waits = False
+        self._leave()
+
+    def _leave(self) -> None:
+        self._channel.close()
+        self._answered_at = time.monotonic()
+        if self._kills_rest:
+            self._kill_group()
 
     def _greeted(self) -> int:
         """Return the child's process, once it has taken the channel. Raises ForkerGoneError."""
@@ -163,18 +205,22 @@ class _Child:
             with suppress(ProcessLookupError):  # one that went to another group
                 os.kill(self.pid, signal.SIGKILL)
 
-    def wait(self, timeout: float | None) -> Outcome | None:
-        """Return how the job ended, or None if it still runs after *timeout* seconds."""
+    def wait(self, timeout: float | None) -> Outcome | str | None:
+        """Return how the job ended, or None if it still runs after *timeout* seconds.
+
+        Of what comes after it, a text: what went wrong.
+        """
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             self._enforce_limit()
             left = _LOOK_EVERY if until is None else until - time.monotonic()
             if self._poll.poll(1000 * max(0.0, min(left, _LOOK_EVERY, self._until_limit()))):
                 outcome = self._listen()
-                if outcome:
+                if outcome is not None:
                     return outcome
             elif self._has_ended():
-                return (None if self._is_mute else self._listen()) or self._lost()
+                outcome = None if self._is_mute else self._listen()
+                return self._lost() if outcome is None else outcome
             elif until is not None and time.monotonic() >= until:
                 return None
 
@@ -194,16 +240,17 @@ class _Child:
     def _until_limit(self) -> float:
         if self._kill_after is None or self._killed_as:
             return _LOOK_EVERY
-        return max(0.0, self.started_at + self._kill_after - time.monotonic())
+        return max(0.0, self._since + self._kill_after - time.monotonic())
 
     def _enforce_limit(self) -> None:
         if self._stop_by and not self._killed_as and time.monotonic() > self._stop_by:
             self.kill(Stopped())
         if self._kill_after is not None and not self._killed_as and not self._until_limit():
-            text = f"killed: the job did not end within {self._kill_after:g} seconds"
+            what = "what is called after the job" if self._goes_on else "the job"
+            text = f"killed: {what} did not end within {self._kill_after:g} seconds"
             self.kill(TimedOut(text))
 
-    def _listen(self) -> Outcome | None:
+    def _listen(self) -> Outcome | str | None:
         """Return how the job ended if its process has said so in full, or ended without."""
         with suppress(BlockingIOError):
             while chunk := self._heard():
@@ -223,28 +270,34 @@ class _Child:
             return b""
 
     def _is_complete(self) -> bool:
-        head = LENGTH.size
+        head = HEAD.size
         return len(self._said) >= head and (
-            len(self._said) == head + LENGTH.unpack_from(self._said)[0]
+            len(self._said) == head + HEAD.unpack_from(self._said)[0]
         )
 
-    def _hear(self) -> Outcome:
-        self._channel.close()
-        self._answered_at = time.monotonic()
+    def _hear(self) -> Outcome | str:
+        said = memoryview(self._said)[HEAD.size :]
+        if self._goes_on:
+            self._leave()
+            return bytes(said).decode("utf-8", "replace")
+        self.waits = HEAD.unpack_from(self._said)[1] and not self._killed_as
         try:
-            said = memoryview(self._said)[LENGTH.size :]
             outcome = cast("Outcome", pickle.loads(said)) if said else NOTHING
         except Exception as error:  # noqa: BLE001 - the job may have written to our channel
-            return Crashed(f"its process answered what can't be read: {error}")
-        if isinstance(outcome, TimedOut):
-            self._kill_group()  # what it was in the middle of must not go on without it
+            self.waits = False
+            outcome = Crashed(f"its process answered what can't be read: {error}")
+        # What it was in the middle of must not go on without it.
+        self._kills_rest = isinstance(outcome, TimedOut)
+        if not self.waits:
+            self._leave()
         return outcome
 
-    def _lost(self) -> Outcome:
+    def _lost(self) -> Outcome | str:
         """Return how it ended without an answer, and end what it started, too."""
         self._channel.close()
         self._kill_group()
-        return self._killed_as or Crashed(self._forker.end_of(self.pid))
+        outcome = self._killed_as or Crashed(self._forker.end_of(self.pid))
+        return in_words(outcome) if self._goes_on else outcome
 
     def _has_ended(self, within: float = 0.0) -> bool:
         return self._forker.status_of(self.pid, within=within) is not None

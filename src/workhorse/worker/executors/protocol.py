@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from workhorse.core.callbacks import After
 from workhorse.core.outcomes import Outcome
 
 Run = Callable[[], Outcome]
 """Run a job to its end. Raises nothing: whatever the job does is its outcome."""
+
+
+class LongRun(ABC):
+    """A run whose process may be needed once more, when its outcome was told: for callbacks."""
+
+    @abstractmethod
+    def __call__(self) -> Outcome:
+        """Do what a ``Run`` does."""
+
+    @abstractmethod
+    def waits_after(self, outcome: Outcome) -> bool:
+        """Return whether its process then waits to be told how it goes on."""
+
+    @abstractmethod
+    def go_on(self, after: After) -> str:
+        """Call what is to be called; return what went wrong, empty for nothing."""
 
 
 class Ended(NamedTuple):
@@ -18,6 +36,16 @@ class Ended(NamedTuple):
     outcome: Outcome
     started_at: float
     ended_at: float
+    waits: bool = False
+    """Whether its process waits for ``Executor.go_on``, and its slot with it."""
+
+
+class Called(NamedTuple):
+    """What was to be called after a run was called, or died."""
+
+    execution_id: str
+    problem: str
+    """What went wrong; empty for nothing."""
 
 
 class Executor(Protocol):
@@ -46,8 +74,15 @@ class Executor(Protocol):
         """
         ...
 
-    def collect(self, timeout: float) -> list[Ended]:
+    def collect(self, timeout: float) -> list[Ended | Called]:
         """Return runs that ended, waiting up to *timeout* seconds for the first."""
+        ...
+
+    def go_on(self, execution_id: str, after: After | None, *, kill_after: float | None) -> None:
+        """Have a run that waits call what comes *after* it, and report it as called.
+
+        With None it is over, and nothing more is reported.
+        """
         ...
 
     def close(self) -> None:

@@ -1,0 +1,147 @@
+"""Callbacks: what is called when a job has ended, where, with what, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import fleet as fleets
+from tests.support.fleet import Fleet
+from workhorse.core.callbacks import CallbackRecord
+from workhorse.wire.payload import Call, PickleSerializer, encode_call
+
+ISOLATIONS = ("inline", "fork")
+HERE = "tests.support.callbacks"
+ALL = {
+    "success_callback": CallbackRecord(f"{HERE}.succeeded"),
+    "failure_callback": CallbackRecord(f"{HERE}.failed"),
+    "stopped_callback": CallbackRecord(f"{HERE}.stopped"),
+}
+
+both_isolations = pytest.mark.parametrize("isolation", ISOLATIONS)
+
+
+@pytest.fixture
+def fleet(server_socket: Path) -> Iterator[Fleet]:
+    yield from fleets.of_server(server_socket)
+
+
+def enqueue(fleet: Fleet, what: str = "", **fields: Any) -> str:
+    """Queue a job that notes that it ran, and then does as *what* says."""
+    call = Call(f"{HERE}.work", None, (str(fleet.journal), what), {})
+    data = encode_call(call, PickleSerializer())
+    return fleet.enqueue("nothing", **{"data": data, "description": f"work({what})", **fields})
+
+
+def callbacks(fleet: Fleet) -> list[str]:
+    return [line for line in fleet.noted if not line.startswith("ran in")]
+
+
+def runs(fleet: Fleet) -> int:
+    return len(fleet.noted) - len(callbacks(fleet))
+
+
+@both_isolations
+def test_a_success_is_told_in_the_jobs_process_before_it_is_settled(
+    fleet: Fleet, isolation: str
+) -> None:
+    job = enqueue(fleet, **ALL)
+    fleet.drain(isolation=isolation)
+    ran, called = fleet.noted
+    assert called == f"success done in {ran.removeprefix('ran in ')} while started"
+    assert fleet.state(job) == "finished"
+    assert not fleet.fetch(job, "callback_error")
+
+
+@both_isolations
+def test_a_failure_is_told_with_what_was_raised(fleet: Fleet, isolation: str) -> None:
+    job = enqueue(fleet, "raise", **ALL)
+    fleet.drain(isolation=isolation)
+    assert callbacks(fleet) == ["failure ValueError: no such customer at work"]
+    assert fleet.state(job) == "failed"
+    assert fleet.error(job).rstrip().endswith("ValueError: no such customer")
+
+
+@both_isolations
+def test_a_failure_that_is_tried_again_is_told_when_it_is_final(
+    fleet: Fleet, isolation: str
+) -> None:
+    job = enqueue(fleet, "raise", retries_left=2, retry_intervals=(0,), **ALL)
+    fleet.drain(isolation=isolation)
+    assert (runs(fleet), callbacks(fleet)) == (3, ["failure ValueError: no such customer at work"])
+    assert fleet.state(job) == "failed"
+
+
+@both_isolations
+def test_a_coroutine_is_a_callback_too(fleet: Fleet, isolation: str) -> None:
+    enqueue(fleet, success_callback=CallbackRecord(f"{HERE}.succeeded_later"))
+    fleet.drain(isolation=isolation)
+    assert callbacks(fleet) == ["success done"]
+
+
+@both_isolations
+def test_a_job_that_repeats_tells_each_success(fleet: Fleet, isolation: str) -> None:
+    enqueue(fleet, repeats_left=1, repeat_intervals=(0,), **ALL)
+    fleet.drain(isolation=isolation)
+    assert (runs(fleet), len(callbacks(fleet))) == (2, 2)
+
+
+@both_isolations
+@pytest.mark.parametrize("what", ["", "raise"])
+@pytest.mark.parametrize(
+    ("callback", "told"),
+    [
+        ("raises", "RuntimeError: the callback broke"),
+        ("exits", "its process died"),
+        ("segfaults", "its process died"),
+        ("sleeps", "JobTimeoutException"),
+        ("hangs", "killed: "),
+        ("no_such_function", "can't find"),
+    ],
+)
+def test_what_a_callback_does_wrong_is_told_and_changes_nothing(
+    fleet: Fleet, isolation: str, what: str, callback: str, told: str
+) -> None:
+    broken = CallbackRecord(f"{HERE}.{callback}", 1)
+    job = enqueue(fleet, what, success_callback=broken, failure_callback=broken, retries_left=None)
+    other = enqueue(fleet)
+    supervisor = fleet.drain(isolation=isolation, timeout_grace=0.5)
+    assert fleet.state(job) == ("failed" if what else "finished")
+    assert told in (fleet.fetch(job, "callback_error") or "")
+    assert (runs(fleet), len(callbacks(fleet))) == (2, callback != "no_such_function")
+    assert fleet.state(other) == "finished"
+    assert len(fleet.results(job)) == 1
+    assert fleet.leases() == 0
+    assert "after job" in supervisor.log or "is gone" in supervisor.log
+
+
+@both_isolations
+def test_a_callback_that_forks_is_called_once_and_its_fork_ends(
+    fleet: Fleet, isolation: str
+) -> None:
+    job = enqueue(fleet, success_callback=CallbackRecord(f"{HERE}.forks"))
+    fleet.drain(isolation=isolation)
+    assert (fleet.state(job), callbacks(fleet)) == ("finished", ["forks"])
+
+
+@both_isolations
+def test_the_failure_of_a_job_that_died_is_told_by_a_job_of_its_own(
+    fleet: Fleet, isolation: str
+) -> None:
+    job = enqueue(fleet, "die", on_lost="fail", **ALL)
+    fleet.drain(isolation=isolation)
+    assert fleet.state(job) == "failed"
+    (called,) = callbacks(fleet)
+    assert called.startswith("failure AbandonedJobError: Job lost")
+    assert called.endswith("at nowhere")
+
+
+def test_a_callback_of_a_large_result_is_called_once(fleet: Fleet) -> None:
+    job = enqueue(fleet, "x" * 1_200_000, **ALL)
+    fleet.drain()
+    assert fleet.state(job) == "finished"
+    assert len(callbacks(fleet)) == 1
+    assert callbacks(fleet)[0].endswith("while finished")
