@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from workhorse.api.commands import (
         cancel_job,
         requeue_job,
+        send_command,
+        send_kill_horse_command,
         send_shutdown_command,
+        send_stop_execution_command,
         send_stop_job_command,
         stop_job,
     )
@@ -48,7 +51,14 @@ if TYPE_CHECKING:
         StartedJobRegistry,
     )
     from workhorse.api.results import Result
-    from workhorse.api.worker import SimpleWorker, Worker
+    from workhorse.api.suspension import is_suspended, resume, suspend
+    from workhorse.api.worker import (
+        DequeueStrategy,
+        RandomWorker,
+        RoundRobinWorker,
+        SimpleWorker,
+        Worker,
+    )
     from workhorse.core.errors import (
         ConnectionChoiceError,
         DeserializationError,
@@ -83,7 +93,10 @@ _HOMES = {
     "api.commands": (
         "cancel_job",
         "requeue_job",
+        "send_command",
+        "send_kill_horse_command",
         "send_shutdown_command",
+        "send_stop_execution_command",
         "send_stop_job_command",
         "stop_job",
     ),
@@ -104,7 +117,14 @@ _HOMES = {
         "StartedJobRegistry",
     ),
     "api.results": ("Result",),
-    "api.worker": ("SimpleWorker", "Worker"),
+    "api.suspension": ("is_suspended", "resume", "suspend"),
+    "api.worker": (
+        "DequeueStrategy",
+        "RandomWorker",
+        "RoundRobinWorker",
+        "SimpleWorker",
+        "Worker",
+    ),
     "core.errors": (
         "ConnectionChoiceError",
         "DeserializationError",
@@ -170,13 +190,22 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "Execution",
     "Worker",
     "SimpleWorker",
+    "RoundRobinWorker",
+    "RandomWorker",
+    "DequeueStrategy",
     "job",
     "get_current_job",
     "cancel_job",
     "requeue_job",
     "stop_job",
     "send_stop_job_command",
+    "send_stop_execution_command",
+    "send_kill_horse_command",
     "send_shutdown_command",
+    "send_command",
+    "suspend",
+    "resume",
+    "is_suspended",
     "JSONSerializer",
     "PickleSerializer",
     "ConnectionChoiceError",

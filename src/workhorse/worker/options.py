@@ -15,6 +15,7 @@ from workhorse.core.verdicts import OnLost
 from workhorse.store.drivers import Client
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import PickleSerializer, Serializer
+from workhorse.worker.turns import Strategy
 
 Isolation = Literal["inline", "fork"]
 
@@ -52,6 +53,10 @@ class WorkerOptions:
     paths: tuple[str, ...] = ()
     """Folders from which jobs are imported, first in ``sys.path``."""
     describe_jobs: bool = True
+    scheduler: bool = True
+    """Whether its supervisor, or it itself, moves scheduled jobs, those of cron too."""
+    dequeue_strategy: Strategy = "default"
+    """From which of its queues it takes jobs first."""
 
     @property
     def extend_every(self) -> float:
