@@ -19,6 +19,9 @@ _COMMANDS: Final = {
     "worker": "Run jobs.",
     "enqueue": "Put a call of a function on a queue.",
     "info": "Show queues and workers.",
+    "queue": "Pause a queue, or resume it.",
+    "suspend": "Have no worker take a job.",
+    "resume": "Have workers take jobs again.",
     "server": "Start, stop or look at the embedded server.",
     "doctor": "Say what is not as it should be.",
 }

@@ -81,6 +81,7 @@ SWEPT: Final = frozenset({"finished", "failed"})
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
+        "paused",
         "groups", "group", "limits", "limit", "promoting", "cron_schedulers", "cron_jobs",
         "cron_due", "cron_entry",
     }

@@ -228,9 +228,6 @@ class Keys:
     def channel(self, worker: str) -> str:
         return self._fill("channel", worker)
 
-    def execution(self, job_id: str, execution_id: str) -> str:
-        return f"{self.prefix}:execution:{job_id}:{execution_id}"
-
     def suspended(self) -> str:
         return f"{self.prefix}:{TEMPLATES['suspended']}"
 
