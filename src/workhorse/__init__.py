@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         RoundRobinWorker,
         SimpleWorker,
         Worker,
+        WorkerStatus,
     )
     from workhorse.core.errors import (
         ConnectionChoiceError,
@@ -124,6 +125,7 @@ _HOMES = {
         "RoundRobinWorker",
         "SimpleWorker",
         "Worker",
+        "WorkerStatus",
     ),
     "core.errors": (
         "ConnectionChoiceError",
@@ -193,6 +195,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "RoundRobinWorker",
     "RandomWorker",
     "DequeueStrategy",
+    "WorkerStatus",
     "job",
     "get_current_job",
     "cancel_job",

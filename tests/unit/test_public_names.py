@@ -16,7 +16,7 @@ PUBLIC = [
     "Group", "StartedJobRegistry", "FinishedJobRegistry", "FailedJobRegistry",
     "DeferredJobRegistry", "ReadyJobRegistry", "ScheduledJobRegistry", "CanceledJobRegistry",
     "Execution", "Worker", "SimpleWorker", "RoundRobinWorker", "RandomWorker",
-    "DequeueStrategy", "job", "get_current_job", "cancel_job",
+    "DequeueStrategy", "WorkerStatus", "job", "get_current_job", "cancel_job",
     "requeue_job", "stop_job", "send_stop_job_command", "send_stop_execution_command",
     "send_kill_horse_command", "send_shutdown_command", "send_command", "suspend", "resume",
     "is_suspended",

@@ -40,6 +40,16 @@ _NOT_YET: Final = (
 """Options of RQ's workers that this version refuses rather than ignores."""
 
 
+class WorkerStatus(StrEnum):
+    """What a worker does, as ``RegisteredWorker.get_state`` tells it."""
+
+    STARTED = "started"
+    SUSPENDED = "suspended"
+    """Work, or each of its queues, is suspended or paused."""
+    BUSY = "busy"
+    IDLE = "idle"
+
+
 class DequeueStrategy(StrEnum):
     """From which of its queues a worker takes jobs first, each time that it takes some."""
 
@@ -92,14 +102,11 @@ class Worker:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
         several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
-        if first is not None:
-            connection = first.connection if connection is None else connection
-            serializer = first.serializer if serializer is None else serializer
-            job_class = first.job_class if job_class is None else job_class
+        connection, serializer = _as_first(first, connection, serializer)
         lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
-        self.job_class = choose_class("job_class", job_class, Job)
+        self.job_class = choose_class("job_class", job_class or _class_of(first), Job)
         chosen = choose_class("queue_class", queue_class, Queue)
         self._queue = partial(chosen, job_class=self.job_class)
         options = WorkerOptions(
@@ -381,6 +388,20 @@ def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
     if not several:
         raise InvalidOptionError("a worker needs a queue: give names, as in Worker(['default'])")
     return several
+
+
+def _class_of(queue: Queue | None) -> type[Job] | None:
+    return None if queue is None else queue.job_class
+
+
+def _as_first(
+    queue: Queue | None, connection: Client | str | None, serializer: Serializer | str | None
+) -> tuple[Client | str | None, Serializer | str | None]:
+    """Return a connection and a serializer: as given, else those of *queue*."""
+    if queue is not None:
+        connection = queue.connection if connection is None else connection
+        serializer = queue.serializer if serializer is None else serializer
+    return connection, serializer
 
 
 def check_strategy(strategy: str) -> Strategy:

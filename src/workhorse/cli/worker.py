@@ -124,6 +124,7 @@ from workhorse.worker.supervisor import Supervisor
 @click.option(
     "--logging_level",
     "--logging-level",
+    "-l",
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False),
     help="The least that is logged; otherwise as --verbose and --quiet say, or INFO.",
 )

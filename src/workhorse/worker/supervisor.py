@@ -174,7 +174,7 @@ class Supervisor:
         tick = _BUSY_TICK if busy or self._vacancies else _IDLE_TICK
         if not self._outbox.is_open(now):
             return tick
-        return min(tick, self._timetable.next_in(now))
+        return min(tick, self._timetable.awaited_in(now))
 
     # Worker processes
 
