@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from workhorse.api.commands import (
         cancel_job,
         requeue_job,
+        send_command,
+        send_kill_horse_command,
         send_shutdown_command,
+        send_stop_execution_command,
         send_stop_job_command,
         stop_job,
     )
@@ -49,9 +52,17 @@ if TYPE_CHECKING:
         clean_registries,
     )
     from workhorse.api.results import Result
-    from workhorse.api.worker import SimpleWorker, Worker
-    from workhorse.core.dependencies import Dependency
+    from workhorse.api.suspension import is_suspended, resume, suspend
+    from workhorse.api.worker import (
+        DequeueStrategy,
+        RandomWorker,
+        RoundRobinWorker,
+        SimpleWorker,
+        Worker,
+        WorkerStatus,
+    )
     from workhorse.core.callbacks import Callback
+    from workhorse.core.dependencies import Dependency
     from workhorse.core.errors import (
         AbandonedJobError,
         ConnectionChoiceError,
@@ -89,7 +100,10 @@ _HOMES = {
     "api.commands": (
         "cancel_job",
         "requeue_job",
+        "send_command",
+        "send_kill_horse_command",
         "send_shutdown_command",
+        "send_stop_execution_command",
         "send_stop_job_command",
         "stop_job",
     ),
@@ -111,9 +125,17 @@ _HOMES = {
         "clean_registries",
     ),
     "api.results": ("Result",),
-    "api.worker": ("SimpleWorker", "Worker"),
-    "core.dependencies": ("Dependency",),
+    "api.suspension": ("is_suspended", "resume", "suspend"),
+    "api.worker": (
+        "DequeueStrategy",
+        "RandomWorker",
+        "RoundRobinWorker",
+        "SimpleWorker",
+        "Worker",
+        "WorkerStatus",
+    ),
     "core.callbacks": ("Callback",),
+    "core.dependencies": ("Dependency",),
     "core.errors": (
         "AbandonedJobError",
         "ConnectionChoiceError",
@@ -187,13 +209,23 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "ExecutionRegistry",
     "Worker",
     "SimpleWorker",
+    "RoundRobinWorker",
+    "RandomWorker",
+    "DequeueStrategy",
+    "WorkerStatus",
     "job",
     "get_current_job",
     "cancel_job",
     "requeue_job",
     "stop_job",
     "send_stop_job_command",
+    "send_stop_execution_command",
+    "send_kill_horse_command",
     "send_shutdown_command",
+    "send_command",
+    "suspend",
+    "resume",
+    "is_suspended",
     "JSONSerializer",
     "PickleSerializer",
     "AbandonedJobError",

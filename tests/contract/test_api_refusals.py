@@ -23,7 +23,6 @@ from workhorse import (
     Queue,
     Retry,
     SerializationError,
-    SimpleWorker,
     TimeoutFormatError,
     UnsupportedOptionError,
     Worker,
@@ -229,8 +228,6 @@ UNSUPPORTED: dict[str, Callable[[Queue], object]] = {
     "delete(delete_dependents)": lambda q: q.jobs[0].delete(delete_dependents=True),
     "Worker(exception_handlers)": lambda q: Worker([q], exception_handlers=[calls.note]),
     "Worker(nonsense)": lambda q: Worker([q], colour="red"),
-    "work(dequeue_strategy)": lambda q: SimpleWorker([q]).work(dequeue_strategy="random"),
-    "work(log_format)": lambda q: SimpleWorker([q]).work(log_format="%(message)s"),
 }
 
 

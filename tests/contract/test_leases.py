@@ -13,6 +13,7 @@ from workhorse.core.states import State
 from workhorse.core.verdicts import judge
 from workhorse.store import recover, registries, schedule, workers
 from workhorse.store.jobs import Settled
+from workhorse.store.schedule import Forwarded
 from workhorse.wire.codec import date_from_text
 
 
@@ -275,15 +276,15 @@ def test_due_jobs_are_forwarded_in_the_order_they_became_due(every_life: Life) -
         every_life.client.hset(f"rq:job:{job_id}", mapping={"status": "scheduled", "data": "x"})
         every_life.client.zadd("rq:scheduled:q", {job_id: due})
     forward = schedule.forward(every_life.keys, ["q", "none"])
-    assert every_life.store.run(forward) == [3, 0]
+    assert every_life.store.run(forward) == Forwarded({"q": 3}, None)
     assert every_life.waiting() == ["waits", "c", "a", "b"]
-    assert every_life.store.run(forward) == [0, 0]
+    assert every_life.store.run(forward) == Forwarded({}, None)
 
 
 def test_what_is_not_due_stays_scheduled(every_life: Life) -> None:
     job = every_life.start(retries_left=1, retry_intervals=(60,))
     every_life.settle(job, judge(Raised("boom"), job.policy))
-    assert every_life.store.run(schedule.forward(every_life.keys, ["q"])) == [0]
+    assert every_life.store.run(schedule.forward(every_life.keys, ["q"])).moved == {}
     assert every_life.state() is State.SCHEDULED
 
 

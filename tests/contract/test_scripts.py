@@ -148,7 +148,7 @@ def test_out_of_memory_the_duties_work(full: Life) -> None:
     full.claim(2)
     for member in full.members("rq:wip:q"):
         full.client.execute_command("ZREM", "rq:wip:q", member)
-    assert full.store.run(schedule.forward(full.keys, ["q"])) == [1]
+    assert full.store.run(schedule.forward(full.keys, ["q"])).moved == {"q": 1}
     assert full.recover().seen == 0
     assert full.store.run(registries.sweep(full.keys, ["q"])) == [0]
     turn = reconcile.take_turn(full.keys, "reconcile", holder="me", seconds=10)

@@ -21,6 +21,7 @@ from workhorse.api.pipelines import enqueue_on, refuse_unless_async
 from workhorse.api.queue_content import id_of
 from workhorse.api.queue_registries import QueueRegistries
 from workhorse.api.sending import Sending
+from workhorse.api.suspension import Pausable
 from workhorse.api.watching import is_watched, tell_watchers
 from workhorse.core import settings
 from workhorse.core.dependencies import is_met
@@ -47,7 +48,7 @@ LOG = logging.getLogger("workhorse")
 
 
 @functools.total_ordering
-class Queue(NewCalls, QueueRegistries):
+class Queue(NewCalls, QueueRegistries, Pausable):
     """A named queue of jobs, first in, first out. Several threads may share one.
 
     Without a *connection* (a redis-py or valkey-py client, or a URL) the process's default
@@ -188,9 +189,12 @@ class Queue(NewCalls, QueueRegistries):
     def enqueue_at(
         self, datetime: datetime, f: Callable[..., Any] | str, *args: Any, **kwargs: Any
     ) -> Job:
-        """Queue a call for a moment; otherwise as ``enqueue``.
+        """Queue a call for a moment; otherwise as ``enqueue``. The server's clock counts.
 
-        A *datetime* without a zone is of this machine's. The job is due by the server's clock.
+        A *datetime* without a zone is this machine's local time. One that its clocks show twice
+        is the first, or with ``fold=1`` the second; one that they leave out is as much later, or
+        with ``fold=1`` as much earlier, as they are moved. A moment that is past is now. Its
+        ``ttl`` begins when it is enqueued, and a job that it ends before it is due never runs.
         """
         due = check_moment("datetime", datetime)
         pipeline = kwargs.pop("pipeline", None)
@@ -236,6 +240,7 @@ class Queue(NewCalls, QueueRegistries):
         A job that ended, or was deleted, begins anew.
         """
         record = self._record_of(job, at_front=at_front, unique=unique)
+        record.scheduled_for = record.due_in = None
         return self._enqueue_record(job, record, pipeline)
 
     def schedule_job(
@@ -245,9 +250,12 @@ class Queue(NewCalls, QueueRegistries):
         pipeline: Any = None,
         unique: bool = False,  # noqa: FBT001, FBT002 - as in RQ
     ) -> Job:
-        """Store a job made by ``Job.create``, to be queued here at *datetime*, and return it."""
+        """Store a job made by ``Job.create``, due at *datetime* on this queue, and return it.
+
+        As ``enqueue_at`` in all else; what the job says of the front of the queue holds.
+        """
         record = self._record_of(job, at_front=job.record.enqueue_at_front, unique=unique)
-        record.scheduled_for = check_moment("datetime", datetime)
+        record.scheduled_for, record.due_in = check_moment("datetime", datetime), None
         return self._enqueue_record(job, record, pipeline)
 
     def _record_of(self, job: Job, *, at_front: bool, unique: bool) -> JobRecord:
@@ -260,9 +268,9 @@ class Queue(NewCalls, QueueRegistries):
             meta=dump(job.meta, job.serializer, "the job's meta") if job.meta else None,
             enqueue_at_front=at_front,
             token=new_token(),
-            unique=unique,
             on_lost=lost.on_lost,
             max_starts=lost.max_starts,
+            unique=unique,
         )
 
     def _enqueue_record(self, job: Job, record: JobRecord, pipeline: Any) -> Job:
@@ -312,12 +320,13 @@ class Queue(NewCalls, QueueRegistries):
             refuse_unless_async(is_async=self.is_async)
             enqueue_on(pipeline, self._keys, records)
             return [self._job(record) for record in records]
-        if not self.is_async:
-            return [
-                self._send([record])[0] if self._must_wait(record) else self._run_here(record)
-                for record in records
-            ]
-        return self._send(records)
+        if self.is_async:
+            return self._send(records)
+        # What must wait can't be run by the caller; a worker does it, as in RQ.
+        return [
+            self._send([record])[0] if self._must_wait(record) else self._run_here(record)
+            for record in records
+        ]
 
     def _send(self, records: Sequence[JobRecord]) -> list[Job]:
         return Sending(self._store, self._keys, records, self._stored).send()
@@ -326,13 +335,9 @@ class Queue(NewCalls, QueueRegistries):
         """Return whether a job can't run at once: as in RQ, workers run it when its turn comes."""
         parents = record.parents
         states = [dependents.state(self._keys, parent) for parent in parents.ids]
-        return (
-            record.scheduled_for is not None
-            or record.due_in is not None
-            or not all(
-                state is None or is_met(state, parents.on_failure)
-                for state in self._store.run_many(states)
-            )
+        return record.has_a_time or not all(
+            state is None or is_met(state, parents.on_failure)
+            for state in self._store.run_many(states)
         )
 
     def _stored(self, record: JobRecord, reply: jobs.Enqueued, number: int) -> Job:
@@ -340,6 +345,8 @@ class Queue(NewCalls, QueueRegistries):
         if not refused:
             record.status = reply.states[number]
             record.enqueued_at = reply.at if record.status is State.QUEUED else None
+            if record.due_in is not None and reply.at is not None:
+                record.scheduled_for = reply.at.timestamp() + record.due_in
             return self._job(record)
         if refused == jobs.CYCLE:
             raise InvalidJobDependency(

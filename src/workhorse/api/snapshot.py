@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
 
 from workhorse.api.options import check_seconds, check_timeout, check_ttl
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
@@ -17,6 +17,9 @@ from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, JSONSerializer, Serializer, decode_call, describe
 from workhorse.wire.records import JobRecord
 from workhorse.worker.runner import find_function
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 
 
 class JobSnapshot:
@@ -156,6 +159,14 @@ class JobSnapshot:
     def enqueued_at(self) -> datetime | None:
         """When it was queued last."""
         return self.record.enqueued_at
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """When it is due, or was last; None for a job that never had to wait for its time."""
+        moment = self.record.scheduled_for
+        if moment is None or not abs(moment) <= _LATEST:
+            return None
+        return _EPOCH + timedelta(seconds=moment)
 
     @property
     def started_at(self) -> datetime | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn
 
@@ -15,7 +16,7 @@ from workhorse.api.connection import Link, client_of, default_keys, link_to, sto
 from workhorse.api.current import use_job_class
 from workhorse.api.executions import Execution
 from workhorse.api.job import Job
-from workhorse.api.options import check_bytes, check_lost, refuse_unknown, refuse_unsupported
+from workhorse.api.options import check_bytes, check_lost, refuse_unknown
 from workhorse.api.queue import Queue
 from workhorse.core import settings
 from workhorse.core.errors import InvalidOptionError, NoSuchJobError
@@ -32,9 +33,30 @@ from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.options import Isolation, WorkerOptions
 from workhorse.worker.standalone import work
 from workhorse.worker.time_limits import stop_now
+from workhorse.worker.turns import Strategy
 
-_NOT_YET: Final = ("maintenance_interval", "job_monitoring_interval", "work_horse_killed_handler")
+_NOT_YET: Final = ("work_horse_killed_handler",)
 """Options of RQ's workers that this version refuses rather than ignores."""
+
+
+class WorkerStatus(StrEnum):
+    """What a worker does, as ``RegisteredWorker.get_state`` tells it."""
+
+    STARTED = "started"
+    SUSPENDED = "suspended"
+    """Work, or each of its queues, is suspended or paused."""
+    BUSY = "busy"
+    IDLE = "idle"
+
+
+class DequeueStrategy(StrEnum):
+    """From which of its queues a worker takes jobs first, each time that it takes some."""
+
+    DEFAULT = "default"
+    """The order in which it was given them, always."""
+    ROUND_ROBIN = "round_robin"
+    """The one that follows the queue that it took from last."""
+    RANDOM = "random"
 
 
 class Worker:
@@ -46,7 +68,8 @@ class Worker:
     where they are not given. *on_lost* and *max_starts* are for jobs that don't say, nor their
     queue: see ``Queue.enqueue``. No job runs longer than *max_job_timeout*. A result of more than
     *max_result_bytes*, serialized, is not stored; a text that says so stands in for it. Times are
-    in seconds.
+    in seconds. *maintenance_interval* and *job_monitoring_interval* are RQ's and change nothing:
+    what they are for is done all the time.
 
     *exception_handlers* are called with (job, type, value, traceback) when a job raised, in its
     process, one after the other until one returns False; dotted names will do. With
@@ -55,6 +78,7 @@ class Worker:
     """
 
     isolation: ClassVar[Isolation] = "fork"
+    dequeue_strategy: ClassVar[Strategy] = "default"
 
     def __init__(  # noqa: PLR0913 - RQ's signature
         self,
@@ -69,6 +93,8 @@ class Worker:
         queue_class: type[Queue] | str | None = None,
         serializer: Serializer | str | None = None,
         log_job_description: bool = True,
+        maintenance_interval: float | None = None,
+        job_monitoring_interval: float | None = None,
         lease: float = settings.LEASE,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
@@ -78,19 +104,17 @@ class Worker:
         disable_default_exception_handler: bool = False,
         **not_yet: Any,
     ) -> None:
+        del maintenance_interval, job_monitoring_interval
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
         several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
-        if first is not None:
-            connection = first.connection if connection is None else connection
-            serializer = first.serializer if serializer is None else serializer
-            job_class = first.job_class if job_class is None else job_class
+        connection, serializer = _as_first(first, connection, serializer)
         lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
-        self._job_class = choose_class("job_class", job_class, Job)
+        self.job_class = choose_class("job_class", job_class or _class_of(first), Job)
         chosen = choose_class("queue_class", queue_class, Queue)
-        self._queue = partial(chosen, job_class=self._job_class)
+        self._queue = partial(chosen, job_class=self.job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
             queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
@@ -107,6 +131,7 @@ class Worker:
             describe_jobs=log_job_description,
             exception_handlers=_handlers(exception_handlers),
             tells_tracebacks=not disable_default_exception_handler,
+            dequeue_strategy=self.dequeue_strategy,
         )
         self._options = options if name is None else replace(options, name=name)
 
@@ -150,21 +175,25 @@ class Worker:
         max_jobs: int | None = None,
         max_idle_time: float | None = None,
         with_scheduler: bool = False,
-        log_format: str | None = None,
-        dequeue_strategy: str | None = None,
+        log_format: str = "text",
+        dequeue_strategy: DequeueStrategy | Strategy | None = None,
     ) -> bool:
         """Work until SIGTERM or SIGINT, until *max_jobs* ran, or in a *burst* until nothing waits.
 
-        Returns whether any job ran. Scheduled jobs (retries that wait) are moved by every worker:
-        *with_scheduler* is RQ's and changes nothing. Logs to the terminal at *logging_level*
-        where the program has not set up logging itself. The other options are refused.
+        Returns whether any job ran. Scheduled jobs are moved by every worker: *with_scheduler* is
+        RQ's and changes nothing. Logs to the terminal at *logging_level* where the program has not
+        set up logging itself, as text, as "json", or in a format of ``logging``. A
+        *dequeue_strategy* other than "default" gives each queue its turn: see DequeueStrategy.
         """
         del with_scheduler
-        refuse_unsupported({"log_format": log_format, "dequeue_strategy": dequeue_strategy})
+        strategy = check_strategy(dequeue_strategy or self._options.dequeue_strategy)
         if logging_level is not None or not logging.getLogger("workhorse").hasHandlers():
-            logs.set_up(level=_level(logging_level), datefmt=date_format)
-        use_job_class(self._job_class)
-        told = replace(self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
+            logs.set_up(log_format, level=_level(logging_level), datefmt=date_format)
+        use_job_class(self.job_class)
+        told = replace(
+            self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time,
+            dequeue_strategy=strategy,
+        )  # fmt: skip
         return work(told, self._shutdown) > 0
 
     def push_exc_handler(self, handler: Handler) -> None:
@@ -245,6 +274,18 @@ class SimpleWorker(Worker):
     """
 
     isolation: ClassVar[Isolation] = "inline"
+
+
+class RoundRobinWorker(Worker):
+    """A ``Worker`` that gives its queues turns: who was served last comes last."""
+
+    dequeue_strategy: ClassVar[Strategy] = "round_robin"
+
+
+class RandomWorker(Worker):
+    """A ``Worker`` that takes from its queues in another order each time."""
+
+    dequeue_strategy: ClassVar[Strategy] = "random"
 
 
 class RegisteredWorker:
@@ -386,6 +427,30 @@ def _handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, ...]:
                 f"exception_handlers: {handler!r} is no function, nor the dotted name of one"
             )
     return tuple(several)
+
+
+def _class_of(queue: Queue | None) -> type[Job] | None:
+    return None if queue is None else queue.job_class
+
+
+def _as_first(
+    queue: Queue | None, connection: Client | str | None, serializer: Serializer | str | None
+) -> tuple[Client | str | None, Serializer | str | None]:
+    """Return a connection and a serializer: as given, else those of *queue*."""
+    if queue is not None:
+        connection = queue.connection if connection is None else connection
+        serializer = queue.serializer if serializer is None else serializer
+    return connection, serializer
+
+
+def check_strategy(strategy: str) -> Strategy:
+    """Return *strategy* if there is such a one."""
+    for known in ("default", "round_robin", "random"):
+        if strategy == known:
+            return known
+    raise InvalidOptionError(
+        f"dequeue_strategy is {strategy!r}: give one of {', '.join(DequeueStrategy)}"
+    )
 
 
 def _level(level: str | int | None) -> int:

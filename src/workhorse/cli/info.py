@@ -12,9 +12,10 @@ from workhorse.api.connection import default_keys
 from workhorse.cli.config_file import client_of, config_option, read_settings, server_of
 from workhorse.cli.options import url_option
 from workhorse.core.ids import check_queue_name
-from workhorse.store import views
+from workhorse.store import pauses, views
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
+from workhorse.store.faults import ServerError, is_of_data
 from workhorse.store.views import WorkerRecord
 from workhorse.worker.logs import harmless
 
@@ -43,6 +44,8 @@ class Shown:
     workers: list[WorkerRecord]
     odd: list[str]
     """What is in the list of queues and names none."""
+    suspended: bool
+    paused: list[str]
 
 
 @click.command()
@@ -99,14 +102,24 @@ def _look(store: Store, names: list[str]) -> Shown:
     queues = [QueueCounts(name, *(next(counts) for _ in range(6))) for name in names]
     records = store.look_at([views.worker(keys, name) for name in known])
     workers = [w for w in records if w and not w.death and set(w.queues) & set(names or w.queues)]
-    return Shown(queues, workers, odd)
+    suspended = store.run(pauses.is_suspended(keys))
+    return Shown(queues, workers, odd, suspended, _paused(store))
+
+
+def _paused(store: Store) -> list[str]:
+    try:
+        return store.run(pauses.paused_queues(default_keys()))
+    except ServerError as error:
+        if is_of_data(error):  # a key of another kind: nothing is paused
+            return []
+        raise
 
 
 def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
     raw: bool = given["raw"]
     lines: list[str] = []
     if not given["only_workers"]:
-        lines += _queue_lines(shown.queues, raw=raw)
+        lines += _queue_lines(shown, raw=raw)
         lines += [f"Not the key of a queue: {harmless(key)}" for key in shown.odd if not raw]
     if not given["only_queues"]:
         if lines and not raw:
@@ -115,7 +128,8 @@ def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _queue_lines(queues: list[QueueCounts], *, raw: bool) -> list[str]:
+def _queue_lines(shown: Shown, *, raw: bool) -> list[str]:
+    queues = shown.queues
     most = max((queue.queued or 0 for queue in queues), default=0)
     width = min(max((len(queue.name) for queue in queues), default=0), _WIDEST)
     lines: list[str] = []
@@ -126,6 +140,8 @@ def _queue_lines(queues: list[QueueCounts], *, raw: bool) -> list[str]:
             f"{_shown(queue.finished)} finished, {_shown(queue.failed)} failed, "
             f"{_shown(queue.scheduled)} scheduled"
         )
+        if queue.name in shown.paused:
+            told += ", paused"
         if queue.set_aside:
             told += f", {queue.set_aside} set aside"
         if raw:
@@ -175,6 +191,8 @@ def _worker_lines(shown: Shown, *, raw: bool) -> list[str]:
         lines.append(
             f"{_count(len(shown.workers), 'worker')}, {_count(len(shown.queues), 'queue')}"
         )
+        if shown.suspended:
+            lines.append("Work is suspended: `workhorse resume` ends it.")
         if any(queue.queued for queue in shown.queues) and not shown.workers:
             lines.append("Jobs wait and nobody works: start one with `workhorse worker`.")
     return lines

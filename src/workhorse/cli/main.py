@@ -20,6 +20,9 @@ _COMMANDS: Final = {
     "enqueue": "Put a call of a function on a queue.",
     "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
+    "queue": "Pause a queue, or resume it.",
+    "suspend": "Have no worker take a job.",
+    "resume": "Have workers take jobs again.",
     "server": "Start, stop or look at the embedded server.",
     "doctor": "Say what is not as it should be.",
 }

@@ -117,10 +117,16 @@ from workhorse.worker.supervisor import Supervisor
 @serializer_option
 @click.option(
     "--log-format",
-    type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="For people, or one JSON object a line for machines.",
+    help="text for people, json for one JSON object a line, or a format of Python's logging.",
+)
+@click.option(
+    "--logging_level",
+    "--logging-level",
+    "-l",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False),
+    help="The least that is logged; otherwise as --verbose and --quiet say, or INFO.",
 )
 @click.option("--date-format", default="%H:%M:%S", show_default=True, help="Of the text log.")
 @click.option(
@@ -150,21 +156,35 @@ from workhorse.worker.supervisor import Supervisor
     metavar="FILE",
     help="Write the supervisor's process id there.",
 )
-@click.option("--with-scheduler", "-s", is_flag=True,
-              help="Accepted for RQ's sake: every worker moves scheduled jobs.")  # fmt: skip
+@click.option(
+    "--dequeue-strategy",
+    "-ds",
+    type=click.Choice(["default", "random", "round_robin"]),
+    default="default",
+    show_default=True,
+    help="Which queue is first: always the first one, by chance, or each in turn.",
+)
+@click.option(
+    "--with-scheduler/--no-scheduler",
+    "-s",
+    "scheduler",
+    default=True,
+    help="Whether it moves scheduled jobs onto their queues, which any worker does by default.",
+)
+@click.option("--maintenance-interval", type=int, hidden=True)  # RQ's: it is done all the time
+@click.option("--job-monitoring-interval", type=int, hidden=True)
 def worker(queues: tuple[str, ...], **given: Any) -> int:
     """Run the jobs of QUEUES, the most urgent first; of "default" without any.
 
     Ctrl-C or SIGTERM stops: no new jobs, and running ones may end. A second one stops at once,
     and running jobs go back to their queues.
     """
-    if given["verbose"] and given["quiet"]:
-        raise click.UsageError("--verbose and --quiet exclude each other")
+    level = _level(given)
     paths = tuple(str(Path(path).resolve()) for path in given["paths"])
     told = read_settings(given["config"], paths)
     names = _names(queues or told.queues or (settings.QUEUE,))
     server = server_of(given["url"], told)
-    _set_up_log(given, told)
+    _set_up_log(given, told, level)
     logs.say("connect", f"using {server.shown} ({server.source})", source=server.source)
     if given["pid_file"]:
         given["pid_file"].write_text(f"{os.getpid()}\n")
@@ -192,6 +212,8 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         describe_jobs=not given["disable_job_desc_logging"],
         exception_handlers=_check_handlers(given["exception_handlers"]),
         tells_tracebacks=not given["disable_default_exception_handler"],
+        scheduler=given["scheduler"],
+        dequeue_strategy=given["dequeue_strategy"],
         **named,
     )
     try:
@@ -217,10 +239,8 @@ def _names(queues: tuple[str, ...]) -> tuple[str, ...]:
         raise click.UsageError(str(error)) from error
 
 
-def _set_up_log(given: dict[str, Any], told: Settings) -> None:
+def _set_up_log(given: dict[str, Any], told: Settings, level: int) -> None:
     """Set up the log as the options or the settings say, and tell what of these is not read."""
-    level = logging.DEBUG if given["verbose"] else logging.INFO
-    level = logging.WARNING if given["quiet"] else level
     if told.logging:
         logging.config.dictConfig(told.logging)
     else:
@@ -232,3 +252,13 @@ def _set_up_log(given: dict[str, Any], told: Settings) -> None:
             "jobs import",
             level=logging.WARNING,
         )
+
+
+def _level(given: dict[str, Any]) -> int:
+    if given["verbose"] and given["quiet"]:
+        raise click.UsageError("--verbose and --quiet exclude each other")
+    if given["logging_level"]:
+        return logging.getLevelNamesMapping()[given["logging_level"].upper()]
+    if given["verbose"]:
+        return logging.DEBUG
+    return logging.WARNING if given["quiet"] else logging.INFO

@@ -47,7 +47,9 @@ TRACEBACK_BYTES = 1 << 20
 BELL_SECONDS = 1
 """An idle worker looks into its queues this often; RQ's producers ring no bell."""
 REGISTER_EVERY = 15.0
-FORWARD_EVERY = 0.5
+FORWARD_EVERY = 0.1
+"""Between two looks for jobs that were scheduled meanwhile; what is known to be due sooner is
+moved to the moment."""
 PROMOTE_EVERY = 0.25
 """Between two looks for children of ended parents that were too many for one step."""
 RECOVER_EVERY = 5.0

@@ -81,6 +81,7 @@ SWEPT: Final = frozenset({"finished", "failed"})
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
+        "paused",
         "groups", "group", "limits", "limit", "promoting", "cron_schedulers", "cron_jobs",
         "cron_due", "cron_entry",
     }
@@ -89,7 +90,7 @@ PERMANENT: Final = frozenset(
 TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(LISTS | {"bell", "broken", "ended"}, "list"),
-        **dict.fromkeys(SORTED_SETS | {"executions"}, "zset"),
+        **dict.fromkeys(SORTED_SETS | {"executions", "paused"}, "zset"),
         **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
         **dict.fromkeys(("groups", "group"), "set"),
         **dict.fromkeys(("worker", "execution", "promoting"), "hash"),

@@ -403,12 +403,15 @@ def requeue(
     return script("requeue", keys, args, parse=state_of)
 
 
-def stop(keys: Keys, job_id: str, *, token: str = "", grace: float = 0) -> Call[State | None]:
+def stop(
+    keys: Keys, job_id: str, *, token: str = "", grace: float = 0, execution_id: str = ""
+) -> Call[State | None]:
     """Have a running job ended, within *grace* seconds; return the state it was in.
 
-    None if there is no such job; one that does not run is left alone.
+    None if there is no such job; one that does not run is left alone. With *execution_id* None
+    if it is not that run of ours which holds the job.
     """
-    args: Arguments = {"job_id": job_id, "token": token, "grace": grace}
+    args: Arguments = {"job_id": job_id, "token": token, "grace": grace, "only": execution_id}
     return script("stop", keys, args, parse=state_of)
 
 

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 from workhorse.store.broken import without_broken
-from workhorse.store.calls import Call, command, script
-from workhorse.store.jobs import SLICE, QueueName
+from workhorse.store.calls import Arguments, Call, command, script
+from workhorse.store.jobs import text
 from workhorse.wire.keys import Keys
 
+DUE_SLICE: Final = 200
+"""Jobs that one call moves: 2 to 4 ms of the server's time."""
 
-def forward(keys: Keys, queues: Iterable[str]) -> Call[list[int]]:
-    """Move scheduled jobs that are due; return how many for each queue, ``SLICE`` at most."""
-    items = [QueueName(name) for name in queues]
-    return script(
-        "forward",
-        keys,
-        {"limit": SLICE},
-        items,
-        parse=lambda reply: without_broken(keys, reply),
-    )
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """What became of what was due."""
+
+    moved: dict[str, int]
+    """How many jobs of which queue; queues without any are left out."""
+    next_in: float | None
+    """Seconds until the next job is due, by the server's clock; None where none is scheduled."""
+
+
+def forward(keys: Keys, queues: Sequence[str] = (), *, limit: int = DUE_SLICE) -> Call[Forwarded]:
+    """Move scheduled jobs that are due, *limit* at most, a share of each queue's.
+
+    Those of every queue that was ever used, where *queues* are not given.
+    """
+
+    def parse(reply: list[Any]) -> Forwarded:
+        next_in, *moved = without_broken(keys, reply)
+        return Forwarded(
+            {text(queue): count for queue, count in moved}, float(next_in) if next_in else None
+        )
+
+    args: Arguments = {"limit": limit, "names": list(queues)}
+    return script("forward", keys, args, parse=parse)
 
 
 def waiting(keys: Keys, queue: str, until: float) -> Call[list[tuple[str, float]]]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from workhorse.store.calls import Arguments, Call, as_it_is, command, script
 from workhorse.store.jobs import QueueName
-from workhorse.wire.codec import Value
+from workhorse.wire.codec import Value, text_or_none
 from workhorse.wire.keys import Keys
 
 SLICE: Final = 20
@@ -57,6 +57,12 @@ def describe_worker(  # noqa: PLR0913 - one for each field
 def tell(keys: Keys, worker: str, message: str) -> Call[int]:
     """Publish *message* on the channel of *worker*; return how many heard it."""
     return command("PUBLISH", keys.channel(worker), message, parse=int)
+
+
+def worker_of(keys: Keys, job_id: str, execution_id: str) -> Call[str | None]:
+    """Return the worker that shows this execution as its own; None where nobody does."""
+    key = keys.execution(job_id, execution_id)
+    return command("HGET", key, "worker_name", parse=text_or_none)
 
 
 def await_bell(keys: Keys, queues: Sequence[str], *, seconds: float) -> Call[bool]:

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     SHUTDOWN = "shutdown"
     STOP_JOB = "stop-job"
     STOP_EXECUTION = "stop-execution"
+    KILL_HORSE = "kill-horse"
+    """Kill the process of the job that runs, whichever that is by then."""
     EXTEND = "extend"
     """Ours: extend the leases now, for one of them is lost."""
 
@@ -30,7 +32,7 @@ class Command(NamedTuple):
     execution_id: str = ""
 
 
-def encode_command(kind: Kind, **details: str) -> str:
+def encode_command(kind: str, **details: object) -> str:
     """Return a message as RQ's workers read it.
 
     >>> encode_command(Kind.STOP_JOB, job_id="7")

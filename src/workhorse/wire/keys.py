@@ -53,6 +53,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "claim": "worker:<worker>:claim",  # + string: the last claim, for a lost reply
         "closed": "closed:<token>",  # + string: a claim that takes nothing, should it arrive
         "suspended": "suspended",
+        "paused": "paused",  # + sorted set of queues -> until when
         "turn": "turn:<work>",  # + string: whose turn it is to do what one process can do for all
         "cron_due": "cron_due",  # + sorted set: cron entry -> when it fires next, or inf
         "cron_entry": "cron:<entry>",  # + hash: when it fires, and the job that it makes then
@@ -226,6 +227,12 @@ class Keys:
 
     def channel(self, worker: str) -> str:
         return self._fill("channel", worker)
+
+    def suspended(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['suspended']}"
+
+    def paused(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['paused']}"
 
     def worker_executions(self, name: str) -> str:
         return self._fill("worker_executions", name)

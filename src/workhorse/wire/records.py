@@ -138,9 +138,13 @@ class JobRecord:
     def waits_first(self) -> bool:
         """Whether it may have to wait for others, for its time or for a place."""
         return bool(
-            self.parents.ids or self.scheduled_for is not None or self.rate_limit_key
-            or self.group_id or self.due_in is not None
+            self.parents.ids or self.has_a_time or self.rate_limit_key or self.group_id
         )  # fmt: skip
+
+    @property
+    def has_a_time(self) -> bool:
+        """Whether it was enqueued for a moment."""
+        return self.scheduled_for is not None or self.due_in is not None
 
     @property
     def is_special(self) -> bool:

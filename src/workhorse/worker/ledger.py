@@ -32,6 +32,7 @@ _TOKEN_AT: Final = 0  # of the last claim, 24 bytes
 _COUNT_AT: Final = 24  # jobs in the batch, one byte
 _LEFT_AT: Final = 25  # 1 when the worker has ended in order, one byte
 _STOP_AT: Final = 26  # 1 when the worker is to stop, one byte
+_SUSPENDED_AT: Final = 27  # 1 while the worker may take no jobs, one byte
 _HEAD: Final = struct.Struct("<IId")  # bytes of the batch, end of the verdicts, touched at
 _HEAD_AT: Final = 32
 _END: Final = struct.Struct("<Id")  # the part of the head that an ended job changes
@@ -239,6 +240,14 @@ class Ledger:
     def is_told_to_stop(self) -> bool:
         """Return whether the supervisor wants the worker to end."""
         return self._memory[_STOP_AT] == 1
+
+    def note_suspended(self, suspended: bool) -> None:  # noqa: FBT001 - what is noted
+        """Note whether the worker may take no jobs: work, or each of its queues, is paused."""
+        self._memory[_SUSPENDED_AT] = int(suspended)
+
+    def is_suspended(self) -> bool:
+        """Return whether the worker may take no jobs, as of its last claim."""
+        return self._memory[_SUSPENDED_AT] == 1
 
     def leave(self) -> None:
         """Note that the worker ends, and means to: a job can't pretend so by ``os._exit(0)``."""

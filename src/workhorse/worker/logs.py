@@ -14,11 +14,11 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
+from workhorse.core.errors import InvalidOptionError
 from workhorse.wire.claimed import Claimed
 
-LogFormat = Literal["text", "json"]
 LOG: Final = logging.getLogger("workhorse.worker")
 
 _CONTROL: Final = re.compile(
@@ -26,6 +26,7 @@ _CONTROL: Final = re.compile(
 )
 _LONGEST: Final = 1000
 _DROPS_TOLD: Final = 10
+TEXT: Final = "%(asctime)s %(message)s"
 JOBS_TOLD_A_SECOND: Final = 10
 
 
@@ -63,11 +64,21 @@ def tell_unwritten(queue: str, job_id: str, why: str, reply: str) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """``12:34:56 message``, and a traceback indented below it."""
+    """A line as *fmt* says, by default ``12:34:56 message``; a traceback indented below it."""
+
+    def __init__(self, fmt: str = TEXT, datefmt: str | None = None) -> None:
+        try:
+            super().__init__(fmt, datefmt)
+        except ValueError as error:
+            raise InvalidOptionError(
+                f"log format {fmt!r}: {error} (give text, json, or a format as {TEXT!r})"
+            ) from None
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, or lines where there is a traceback."""
-        line = f"{self.formatTime(record, self.datefmt)} {harmless(record.getMessage())}"
+        record.message = harmless(record.getMessage())
+        record.asctime = self.formatTime(record, self.datefmt)
+        line = self.formatMessage(record)
         traceback = getattr(record, "data", {}).get("traceback") or ""
         if record.exc_info:
             traceback = self.formatException(record.exc_info)
@@ -96,10 +107,14 @@ class JSONFormatter(logging.Formatter):
 
 
 def set_up(
-    log_format: LogFormat = "text", *, level: int = logging.INFO, datefmt: str = "%H:%M:%S"
+    log_format: str = "text", *, level: int = logging.INFO, datefmt: str = "%H:%M:%S"
 ) -> None:
-    """Send our log to standard output, errors to standard error, as RQ does."""
-    formatter = JSONFormatter() if log_format == "json" else TextFormatter(datefmt=datefmt)
+    """Send our log to standard output, errors to standard error, as RQ does.
+
+    *log_format* is "text", "json" or a format of ``logging``, as RQ's. Raises InvalidOptionError.
+    """
+    fmt = TEXT if log_format == "text" else log_format
+    formatter = JSONFormatter() if log_format == "json" else TextFormatter(fmt, datefmt)
     below = logging.StreamHandler(sys.stdout)
     below.addFilter(lambda record: record.levelno < logging.ERROR)
     above = logging.StreamHandler(sys.stderr)

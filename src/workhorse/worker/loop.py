@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections import deque
@@ -16,7 +17,7 @@ from workhorse.core.callbacks import After
 from workhorse.core.ids import GrowingTokens
 from workhorse.core.outcomes import Crashed, Returned, Stopped
 from workhorse.core.pacing import Pace, next_batch
-from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS
+from workhorse.core.settings import BATCH_SECONDS, BELL_SECONDS, FORWARD_EVERY
 from workhorse.core.verdicts import Verdict, judge
 from workhorse.store import dependents, jobs, workers
 from workhorse.store.callbacks import set_callback_error, with_problem
@@ -32,6 +33,7 @@ from workhorse.worker.logs import JobLog, say, tell_dropped, tell_unwritten
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.patience import insist, pause, tell
 from workhorse.worker.presence import executions_of
+from workhorse.worker.turns import Turns
 
 _COLLECT_FOR: Final = 0.25
 """Seconds between two looks around while a job runs elsewhere."""
@@ -55,7 +57,8 @@ class Batch:
 class Loop:
     """One worker: takes jobs in batches sized by time, and settles them with the next claim.
 
-    *tick* is called between jobs, while one runs elsewhere, and while idle. With *whole_run*
+    *tick* is called between jobs, while one runs elsewhere, and while idle; where *awaited* is
+    given, ten times a second then, and when the seconds are over that it returns. With *whole_run*
     claims cover a job's whole time limit, because nobody can extend them meanwhile. One that
     is *watched* may leave what it can't settle in its ledger, for its supervisor. *tell_end* is
     called with each job that ended and the verdict on it, before that is settled.
@@ -70,6 +73,7 @@ class Loop:
         shutdown: Shutdown,
         *,
         tick: Callable[[], None] = lambda: None,
+        awaited: Callable[[], float] | None = None,
         whole_run: bool = False,
         watched: bool = False,
         tell_end: Callable[[Claimed, Verdict], None] = lambda job, verdict: None,  # noqa: ARG005 - for nobody
@@ -80,6 +84,8 @@ class Loop:
         self._executor = executor
         self._shutdown = shutdown
         self._tick = tick
+        self._awaited = awaited
+        self._order = Turns(options.queues, options.dequeue_strategy, random.sample)
         self._whole_run = whole_run
         self._watched = watched
         self._tell_end = tell_end
@@ -146,7 +152,7 @@ class Loop:
         options = self._options
         claim_call = jobs.claim(
             options.keys,
-            options.queues,
+            self._order.next(),
             worker=options.name,
             token=token,
             count=count,
@@ -161,6 +167,9 @@ class Loop:
             self._wait_out(error)
             return jobs.Claim([], [], suspended=False)
         self._ledger.clear()
+        if claim.jobs:
+            self._order.took_from(claim.jobs[-1].queue)
+        self._note_suspended(suspended=claim.suspended)
         tell_dropped(claim.dropped)
         return claim
 
@@ -191,9 +200,8 @@ class Loop:
             pause(BELL_SECONDS, self._tick)
             return
         options = self._options
-        call = workers.await_bell(options.keys, options.queues, seconds=BELL_SECONDS)
         try:
-            self._insist(lambda: [call])
+            self._await_bell()
         except ServerError as error:
             if not is_of_data(error):
                 self._wait_out(error)
@@ -201,6 +209,29 @@ class Loop:
             # A bell that is no list. It holds nothing of value, and is made anew.
             with suppress(ServerError):
                 self._insist(lambda: [workers.remove_bells(options.keys, options.queues)])
+
+    def _await_bell(self) -> None:
+        options = self._options
+        # A server counts in tenths of a second, and rounds up.
+        seconds = BELL_SECONDS if self._awaited is None else FORWARD_EVERY / 2
+        call = workers.await_bell(options.keys, options.queues, seconds=seconds)
+        until = time.monotonic() + BELL_SECONDS
+        while not self._is_over():
+            awaited = self._awaited() if self._awaited else math.inf
+            if awaited < FORWARD_EVERY:
+                time.sleep(awaited)  # a bell that rings meanwhile is heard then
+            elif self._insist(lambda: [call])[0]:
+                return
+            if time.monotonic() >= until:
+                return
+            self._tick()
+
+    def _note_suspended(self, *, suspended: bool) -> None:
+        if suspended != self._ledger.is_suspended():
+            self._ledger.note_suspended(suspended)
+            say("suspend" if suspended else "resume", f"worker {self._options.name}: "
+                f"{'suspended: takes no jobs' if suspended else 'takes jobs again'}",
+                worker=self._options.name)  # fmt: skip
 
     def _wait_out(self, error: ServerError) -> None:
         """Wait a while: something is wrong on the server that a person must mend."""

@@ -15,6 +15,7 @@ from workhorse.core.verdicts import OnLost
 from workhorse.store.drivers import Client
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import PickleSerializer, Serializer
+from workhorse.worker.turns import Strategy
 
 Isolation = Literal["inline", "fork"]
 
@@ -56,6 +57,10 @@ class WorkerOptions:
     """Called one after the other when a run raised, in the process that it ran in."""
     tells_tracebacks: bool = True
     """Whether the log has the tracebacks of runs that failed."""
+    scheduler: bool = True
+    """Whether its supervisor, or it itself, moves scheduled jobs, those of cron too."""
+    dequeue_strategy: Strategy = "default"
+    """From which of its queues it takes jobs first."""
 
     @property
     def extend_every(self) -> float:

@@ -24,12 +24,14 @@ class Member:
     held: list[jobs.Execution] = field(default_factory=list[jobs.Execution])
     """What was extended last."""
     shown: str = ""
-    """What it was said to do last: busy or idle."""
+    """What it was said to do last: busy, idle or suspended."""
 
     @property
     def state(self) -> str:
         """What it does now."""
-        return "busy" if self.ledger.is_busy() else "idle"
+        if self.ledger.is_busy():
+            return "busy"
+        return "suspended" if self.ledger.is_suspended() else "idle"
 
 
 def local_address() -> str:

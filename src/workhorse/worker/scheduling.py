@@ -52,7 +52,7 @@ class Scheduling:
             timetable = Timetable(self._duties, now=time.monotonic())
             while not shutdown.requested:
                 self._insist(lambda: self._tick(timetable), shutdown)
-                time.sleep(_TICK)
+                time.sleep(min(_TICK, timetable.next_in(time.monotonic())))
         with suppress(ServerError):
             self._store.run_many(self._hide())
         say("exit", "the scheduler ended")

@@ -7,7 +7,9 @@ Inline it can't while a job runs: its claims cover each job's whole time limit.
 from __future__ import annotations
 
 import logging
+import math
 import os
+import signal
 import threading
 import time
 from contextlib import nullcontext, suppress
@@ -79,10 +81,19 @@ class Upkeep:
             # Where it is away, the loop tells so.
             self._not_before = now + (backoff(0) if can_wait(error) else tell(error, 0))
 
+    def awaited(self) -> float:
+        """Return the seconds until ``tick`` is to be called again; infinity for no moment."""
+        now = time.monotonic()
+        return math.inf if now < self._not_before else self._timetable.awaited_in(now)
+
     def _obey(self) -> None:
         for command in self._commands.heard([self._member.name]):
             if command.kind is Kind.SHUTDOWN:
                 self._shutdown.request()
+            elif command.kind is Kind.KILL_HORSE:
+                if child := self._member.ledger.child():
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.killpg(child, signal.SIGKILL)
             else:
                 self._kept_at = float("-inf")
                 self._stops.note(command)
@@ -130,7 +141,11 @@ def work(options: WorkerOptions, shutdown: Shutdown) -> int:
     inline = options.isolation == "inline"
     executor = executor_for(options, ledger)
     upkeep = Upkeep(options, store, ledger, executor, shutdown)
-    loop = Loop(options, store, ledger, executor, shutdown, tick=upkeep.tick, whole_run=inline)
+    awaited = upkeep.awaited if options.scheduler else None
+    loop = Loop(
+        options, store, ledger, executor, shutdown, tick=upkeep.tick, awaited=awaited,
+        whole_run=inline,
+    )  # fmt: skip
     in_main = threading.current_thread() is threading.main_thread()
     say("boot", f"worker {options.name} started (pid {os.getpid()}), {options.isolation} on "
         f"{', '.join(options.queues)}", worker=options.name, pid=os.getpid())  # fmt: skip

@@ -149,8 +149,7 @@ class Supervisor:
         poll = select.poll()
         poll.register(wakeup, select.POLLIN)
         while self._processes or self._vacancies or self._outbox:
-            busy = any(p.member.ledger.is_busy() for p in self._processes.values())
-            poll.poll(1000 * (_BUSY_TICK if busy or self._vacancies else _IDLE_TICK))
+            poll.poll(1000 * self._rest_for(time.monotonic()))
             with suppress(BlockingIOError):
                 os.read(wakeup, 1024)
             now = time.monotonic()
@@ -168,6 +167,14 @@ class Supervisor:
                 say("stop", "the server is away: what is not settled is recovered when its lease "
                     "lapses", level=logging.ERROR)  # fmt: skip
                 break
+
+    def _rest_for(self, now: float) -> float:
+        """Return the seconds until something is to be looked at again."""
+        busy = any(p.member.ledger.is_busy() for p in self._processes.values())
+        tick = _BUSY_TICK if busy or self._vacancies else _IDLE_TICK
+        if not self._outbox.is_open(now):
+            return tick
+        return min(tick, self._timetable.awaited_in(now))
 
     # Worker processes
 
@@ -330,17 +337,19 @@ class Supervisor:
         """Heed commands; what they say of jobs is found when the leases are extended."""
         if not self._outbox.is_open(now):
             return
-        members = [process.member for process in self._processes.values()]
-        for told in self._commands.heard(member.name for member in members):
-            if told.kind is not Kind.SHUTDOWN:
+        processes = {each.member.name: each for each in self._processes.values()}
+        for told in self._commands.heard(processes):
+            watched = processes[told.worker]
+            if told.kind is Kind.SHUTDOWN:
+                say("stop", f"worker {told.worker} was told to stop", worker=told.worker)
+                watched.member.ledger.tell_to_stop()
+                os.kill(watched.member.pid, signal.SIGTERM)
+            elif told.kind is Kind.KILL_HORSE:
+                say("kill", f"worker {told.worker} was told to kill its job", worker=told.worker)
+                watched.kill_job()
+            else:
                 self._kept_at = 0.0
                 self._stops.note(told)
-                continue
-            for member in members:
-                if member.name == told.worker:
-                    say("stop", f"worker {member.name} was told to stop", worker=member.name)
-                    member.ledger.tell_to_stop()
-                    os.kill(member.pid, signal.SIGTERM)
 
     # Stopping
 
@@ -374,20 +383,6 @@ class Supervisor:
             return False
         patience = _LAST_WORDS if self._stop_told > 1 else self._options.shutdown_grace
         return now - self._stopping_since > patience
-
-    def _tell_manager(self, now: float) -> None:
-        if not self._manager.listens:
-            return
-        running = len(self._processes)
-        busy = sum(process.member.ledger.is_busy() for process in self._processes.values())
-        is_heard = self._outbox.is_open(now)
-        status = f"{running} workers, {busy} busy" if is_heard else "the server does not answer"
-        self._manager.tell(
-            now,
-            f"stopping: {status}" if self._stop_told else status,
-            is_ready=running == self._count and self._kept_at > 0,
-            is_stopping=self._stop_told > 0,
-        )
 
     def _tell_manager(self, now: float) -> None:
         if not self._manager.listens:

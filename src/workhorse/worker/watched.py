@@ -147,6 +147,15 @@ class Watched:
                 with suppress(ProcessLookupError):
                     os.kill(self.member.ledger.child() or self.member.pid, signal.SIGALRM)
 
+    def kill_job(self) -> None:
+        """Kill the process of the job that runs, if one does, as ``kill -9``."""
+        ledger = self.member.ledger
+        if child := ledger.child():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child, signal.SIGKILL)
+        elif self._options.isolation == "inline" and ledger.entered_since() is not None:
+            self.kill(Crashed("killed, because a person wants it (kill-horse)"))
+
     def _end_stopped(self, now: float) -> None:
         """Kill what was asked to stop and has had its time."""
         ledger = self.member.ledger

@@ -45,6 +45,7 @@ local function put(item, worker, known, sent_at, is_over)
       damage = damage or not pushed and problem or nil
       return
     elseif item.to == 'scheduled' then
+      redis.call('HSET', job, 'scheduled_for', score(now + item.due_in))
       try('ZADD', scheduled_key(item.queue), score(now + item.due_in), item.job_id)
       return
     end

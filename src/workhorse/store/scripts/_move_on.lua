@@ -1,13 +1,14 @@
 --! keys: job, scheduled
 --! events: enqueue, schedule, limit
 -- Where a job goes that may run: to the schedule while its time is to come, else to those that wait for a place of its
--- limit, else to its queue. `event` and `was` are those of a job that was somewhere before.
+-- limit, else to its queue. `event` and `was` are those of a job that was somewhere before; one that is forwarded is due,
+-- whatever its hash says: somebody may have moved it in the schedule.
 local function move_on(job_id, queue, at_front, event, was)
   local job = job_key(job_id)
   local known = redis.call('HMGET', job, 'scheduled_for', 'rate_limit_key', 'rate_limit_concurrency', 'ended_at')
   local due, limit = tonumber(known[1] or ''), known[2] or ''
   local to = after('enqueue', nil)
-  if due and due > now then
+  if due and due > now and event ~= 'forward' then
     to = after('schedule', nil)
   elseif limit ~= '' then
     to = after('limit', nil)

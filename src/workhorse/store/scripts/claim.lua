@@ -1,16 +1,16 @@
 --! Take up to `count` jobs from queues in their order, and lease them to a worker.
---! keys: queue, lease, job, suspended
+--! keys: queue, lease, job
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push, _set_aside, _vanished, _extras, _claim_again, _others
+--! include: _clock, _push, _set_aside, _vanished, _extras, _claim_again, _paused, _others
 --! returns: a row for each job (queue, id, execution, its fields, its extras where it has any), then a row for each id
---!   that was dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, then a row for each that
---!   was set aside, or queue that can't be worked (queue, id or '', the reason)
+--!   that was dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, or all these queues are
+--!   paused, then a row for each that was set aside, or queue that can't be worked (queue, id or '', the reason)
 if is_over() then
   return {jobs, dropped, 0, broken}
 end
-if redis.call('EXISTS', suspended_key()) == 1 then
+if is_suspended then
   return {jobs, dropped, 1, broken}
 end
 
@@ -89,14 +89,18 @@ local function take_from(queue)
   end
 end
 
+local is_idle = 1
 for item in items() do
-  local fine, problem = pcall(take_from, item.queue)
-  if not fine and at_hand then
-    set_aside(item.queue, at_hand, problem)
-  elseif not fine then
-    note_broken(item.queue, '', problem)
+  if not paused[item.queue] then
+    is_idle = 0
+    local fine, problem = pcall(take_from, item.queue)
+    if not fine and at_hand then
+      set_aside(item.queue, at_hand, problem)
+    elseif not fine then
+      note_broken(item.queue, '', problem)
+    end
+    at_hand = nil
   end
-  at_hand = nil
 end
 redis.call('SET', claim_key(worker), token .. cjson.encode({taken, dropped}), 'EX', math.ceil(lease) + 60)
-return {jobs, dropped, 0, broken}
+return {jobs, dropped, is_idle, broken}

@@ -7,7 +7,7 @@
 --! returns: for each 'applied'; 'found' if it is in its queue's list, 'refused' if it is in another place or has changed;
 --!   'later' if the list was too long to be searched too: `most` entries in all, but always one list
 -- A queued job goes to the front of its queue, one that waits for a place to the front of those that do, a scheduled one
--- is due, a started one gets a lease that has lapsed: it is then judged as lost.
+-- is due when its hash says, else now; a started one gets a lease that has lapsed: it is then judged as lost.
 local replies, searched = {}, 0
 
 local function is_as_seen(item)
@@ -25,10 +25,10 @@ local function clear_places(item)
   lenient('LREM', intermediate_key(item.queue), 0, item.job_id)
 end
 
-local function add(key, item, member)
+local function add(key, item, member, moment)
   if lenient('ZSCORE', key, member) then return 'refused' end
   clear_places(item)
-  local reply = redis.pcall('ZADD', key, score(now), member)
+  local reply = redis.pcall('ZADD', key, score(moment or now), member)
   return type(reply) == 'number' and 'applied' or 'refused'
 end
 
@@ -63,7 +63,10 @@ local function reconcile(item)
   if is_held(item.queue, item.job_id, item.execution_id) then return 'refused' end
   if item.status == 'queued' then return queue_again(item) end
   if item.status == 'rate_limited' then return wait_again(item) end
-  if item.status == 'scheduled' then return add(scheduled_key(item.queue), item, item.job_id) end
+  if item.status == 'scheduled' then
+    local due = tonumber(redis.call('HGET', job_key(item.job_id), 'scheduled_for') or '')
+    return add(scheduled_key(item.queue), item, item.job_id, due)
+  end
   return add(lease_key(item.queue), item, lease_member(item.job_id, item.execution_id))
 end
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ class Report:
 
     done: int = 0
     lines: tuple[str, ...] = ()
+    again_in: float | None = None
+    """Seconds until it is to run again, to the moment; None for the usual time."""
 
 
 class Duty(Protocol):
@@ -44,13 +47,23 @@ class Timetable:
 
     def __init__(self, duties: Sequence[Duty], *, now: float) -> None:
         self._due_at = dict.fromkeys(duties, now)
+        self._awaited: dict[Duty, float] = {}
 
     def due(self, now: float) -> list[Duty]:
         """Return the duties whose time has come, and set their next one."""
         due = [duty for duty, at in self._due_at.items() if at <= now]
         for duty in due:
             self._due_at[duty] = now + duty.every
+            self._awaited.pop(duty, None)
         return due
+
+    def next_in(self, now: float) -> float:
+        """Return the seconds until the next duty is due; 0 where one is."""
+        return max(0.0, min(self._due_at.values()) - now)
+
+    def awaited_in(self, now: float) -> float:
+        """Return the seconds until a duty has to run to the moment; infinity for none."""
+        return max(0.0, min(self._awaited.values(), default=math.inf) - now)
 
     def run_due(self, now: float, *, kept_until: float) -> None:
         """Run what is due and log what each tells. Raises the ServerError of one that is away.
@@ -62,14 +75,20 @@ class Timetable:
             if time.monotonic() > kept_until:
                 return
             try:
-                for line in duty.run_once(now).lines:
+                report = duty.run_once(now)
+                for line in report.lines:
                     say(duty.name, line, level=logging.WARNING)
+                if report.again_in is not None:
+                    self._await(duty, now + report.again_in)
             except ServerError as error:
                 if can_wait(error):
                     raise
                 self.postpone(duty, now + tell(error, 0))
             except Exception as error:  # noqa: BLE001 - whatever it met there: the others go on
                 self.postpone(duty, now + tell_bug(duty.name, error))
+
+    def _await(self, duty: Duty, moment: float) -> None:
+        self._due_at[duty] = self._awaited[duty] = moment
 
     def postpone(self, duty: Duty, until: float) -> None:
         """Have *duty* run no sooner than at *until*."""

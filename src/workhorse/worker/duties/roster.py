@@ -19,11 +19,12 @@ from workhorse.worker.options import WorkerOptions
 
 def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
     """Return the duties; leases that lapse sooner are looked at sooner."""
+    scheduler = (
+        Forward(store, options.keys), Promote(store, options.keys), Cron(store, options.keys)
+    )  # fmt: skip
     return (
         Checkup(store),
-        Forward(store, options.keys),
-        Promote(store, options.keys),
-        Cron(store, options.keys),
+        *(scheduler if options.scheduler else ()),
         Recover(store, options.keys, every=min(RECOVER_EVERY, options.lease / 2)),
         Sweep(store, options.keys, options.queues),
         Admit(store, options.keys),
