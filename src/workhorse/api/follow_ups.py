@@ -10,6 +10,7 @@ from workhorse.core.callbacks import Callback, CallbackRecord
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.limits import RateLimit
 from workhorse.core.repeat import Repeat
+from workhorse.core.settings import LONGEST_SPAN
 from workhorse.core.webhooks import Webhook
 from workhorse.wire.payload import name_call
 
@@ -69,4 +70,6 @@ def check_span(name: str, span: object) -> float:
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
         raise InvalidOptionError(f"{name} is {span!r}: give a timedelta, or seconds")
+    if seconds > LONGEST_SPAN:
+        raise InvalidOptionError(f"{name} is {span!r}: that is more than three hundred years")
     return max(0.0, float(seconds))

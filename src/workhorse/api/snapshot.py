@@ -22,7 +22,7 @@ from workhorse.worker.runner import find_function
 class JobSnapshot:
     """The attributes of a ``Job``, as of the last fetch or refresh. Times are aware, in UTC.
 
-    Those that can be set are stored when the job is saved, or enqueued.
+    Those that can be set are stored when a job that was made by hand is saved, or enqueued.
     """
 
     serializer: Serializer

@@ -5,20 +5,26 @@ from __future__ import annotations
 import ast
 import json
 import re
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from workhorse.api.queue import Queue
 from workhorse.cli.config_file import config_option, read_settings, server_of
 from workhorse.cli.options import (
+    SPAN,
     max_starts_option,
     on_lost_option,
     serializer_option,
     url_option,
 )
+from workhorse.core.dependencies import Dependency
+from workhorse.core.limits import RateLimit
+from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
+from workhorse.core.webhooks import Webhook
 
 _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re.DOTALL)
 
@@ -82,6 +88,57 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
     metavar="EXCEPTION",
     help="Never retry after such exceptions; may be given several times.",
 )
+@click.option(
+    "--schedule-in",
+    type=SPAN,
+    metavar="TIME",
+    help="Due when so much time has passed: 10s, 5m, 2d, 1h30m, or seconds as 0.5.",
+)
+@click.option(
+    "--schedule-at",
+    metavar="MOMENT",
+    help="Due then: 2026-12-01T10:00:00 in this machine's zone, or with Z or an offset behind it.",
+)
+@click.option(
+    "--depends-on",
+    multiple=True,
+    metavar="JOB-ID",
+    help="Wait until that job has finished; may be given several times.",
+)
+@click.option(
+    "--on-parent-failure",
+    type=click.Choice(["wait", "cancel", "run"]),
+    default="wait",
+    show_default=True,
+    help="What becomes of it when a job that it waits for fails.",
+)
+@click.option("--on-success", metavar="FUNCTION", help="Called when it has finished.")
+@click.option("--on-failure", metavar="FUNCTION", help="Called when it has failed.")
+@click.option("--on-stopped", metavar="FUNCTION", help="Called when its run was stopped.")
+@click.option(
+    "--webhook",
+    multiple=True,
+    metavar="STATUS=URL",
+    help="Tell that URL when it has finished, or failed; may be given several times.",
+)
+@click.option("--repeat", type=click.IntRange(1), metavar="TIMES", help="How often it runs again.")
+@click.option(
+    "--repeat-interval",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    metavar="SECONDS",
+    help="The wait before it runs again; may be given several times, for one after another.",
+)
+@click.option(
+    "--rate-limit",
+    metavar="KEY=NUMBER",
+    help="No more than NUMBER jobs with this KEY are queued or run at a time.",
+)
+@click.option("--unique", is_flag=True, help="Refuse a --job-id that there is already.")
+@click.option("--meta", metavar="JSON", help="Notes to keep with the job: a JSON object.")
+@click.option("--group", metavar="NAME", help="A group that the job belongs to.")
 @on_lost_option
 @max_starts_option
 @serializer_option
@@ -93,9 +150,11 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
     name%=literal are keyword arguments; a value "@file" is read from that file.
     """
     args, kwargs = read_arguments(arguments)
+    if given["schedule_in"] is not None and given["schedule_at"] is not None:
+        raise click.UsageError("--schedule-in and --schedule-at exclude each other")
     server = server_of(given["url"], read_settings(given["config"]))
     queue = Queue(given["queue"], server.connection, serializer=given["serializer"])
-    job = queue.enqueue_call(
+    call = queue.prepare_data(
         function,
         args,
         kwargs,
@@ -109,7 +168,19 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         retry=retry_of(given),
         on_lost=given["on_lost"],
         max_starts=given["max_starts"],
+        depends_on=_parents(given),
+        on_success=given["on_success"],
+        on_failure=given["on_failure"],
+        on_stopped=given["on_stopped"],
+        repeat=_repeat(given),
+        webhooks=[_webhook(told) for told in given["webhook"]] or None,
+        meta=_meta(given["meta"]),
+        rate_limit=_rate_limit(given["rate_limit"]),
+        unique=given["unique"],
+        due_in=given["schedule_in"],
+        scheduled_for=_moment(given["schedule_at"]),
     )
+    (job,) = queue.enqueue_many([call], group_id=given["group"])
     if not given["quiet"]:
         click.echo(f"Enqueued {job.get_call_string()} with job-id '{job.id}'.")
 
@@ -129,6 +200,60 @@ def retry_of(given: dict[str, Any]) -> Retry | None:
     if said:
         raise click.UsageError(f"{', '.join(said)}: no retry was asked for; give --retry-max")
     return None
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise click.UsageError(
+            f"--schedule-at {text!r}: give a moment, as 2026-12-01T10:00:00"
+        ) from None
+
+
+def _parents(given: dict[str, Any]) -> Dependency | None:
+    if given["depends_on"]:
+        rule = given["on_parent_failure"]
+        return Dependency(given["depends_on"], on_parent_failure=rule)
+    if given["on_parent_failure"] != "wait":
+        raise click.UsageError("--on-parent-failure: it waits for no job; give --depends-on")
+    return None
+
+
+def _repeat(given: dict[str, Any]) -> Repeat | None:
+    if given["repeat"]:
+        return Repeat(given["repeat"], given["repeat_interval"])
+    if any(given["repeat_interval"]):
+        raise click.UsageError("--repeat-interval: it runs once; give --repeat")
+    return None
+
+
+def _webhook(told: str) -> Webhook:
+    status, equals, url = told.partition("=")
+    if not equals:
+        raise click.UsageError(f"--webhook {told!r}: give finished=URL or failed=URL")
+    return Webhook(url, status)
+
+
+def _rate_limit(told: str | None) -> RateLimit | None:
+    if told is None:
+        return None
+    key, _, number = told.rpartition("=")
+    if not number.isdecimal():
+        raise click.UsageError(f"--rate-limit {told!r}: give a key and a number, as mail=5")
+    return RateLimit(key, int(number))
+
+
+def _meta(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        meta: Any = json.loads(text)
+    except ValueError as error:
+        raise click.UsageError(f"--meta {text!r}: {error}") from None
+    if not isinstance(meta, dict):
+        raise click.UsageError(f"--meta {text!r}: give a JSON object")
+    return cast("dict[str, Any]", meta)
 
 
 def read_arguments(words: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:

@@ -20,6 +20,8 @@ _COMMANDS: Final = {
     "enqueue": "Put a call of a function on a queue.",
     "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
+    "requeue": "Run failed jobs again.",
+    "empty": "Delete the jobs that wait.",
     "server": "Start, stop or look at the embedded server.",
     "doctor": "Say what is not as it should be.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 import click
 
 from workhorse.core import settings
+from workhorse.core.durations import parse_seconds
+from workhorse.core.errors import TimeoutFormatError
 from workhorse.store.connections import Choice, choose_url
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +57,30 @@ max_starts_option = click.option(
     help="How many runs may be lost until the job has failed. Said as --on-lost; else "
     f"{settings.MAX_STARTS}.",
 )
+
+
+class Span(click.ParamType[float]):
+    """A time span: seconds, with a fraction or without, or text as 5m."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds."""
+        text = str(value).strip()
+        try:
+            if re.fullmatch(r"\d+\.\d+s?", text):
+                return float(text.removesuffix("s"))
+            seconds = parse_seconds(text) or 0
+        except TimeoutFormatError as error:
+            self.fail(str(error), param, ctx)
+        if seconds < 0:
+            self.fail(f"{text} is past", param, ctx)
+        return seconds
+
+
+SPAN = Span()
 
 
 def choose(url: str | None) -> Choice:
