@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import redis.asyncio
 
 from tests.support import calls
 from tests.support.api import nothing_sent
+from tests.support.surfaces import BY_CODE, Option, Way, has_room, plain
 from workhorse import (
     ConnectionChoiceError,
     InvalidCallError,
@@ -31,6 +33,7 @@ from workhorse import (
     job,
     requeue_job,
 )
+from workhorse.core.dependencies import Dependency
 
 
 def of_main(value: int) -> int:
@@ -186,40 +189,91 @@ def test_an_option_that_makes_no_sense_is_refused(
         refused(client, error, message, way)
 
 
-NOT_YET: tuple[str, ...] = (
-    "depends_on",
-    "repeat",
-    "on_success",
-    "on_failure",
-    "on_stopped",
-    "rate_limit",
-)
-NOT_YET += ("webhooks", "unique")
+BAD: dict[str, tuple[str, Any, str]] = {
+    "a number to wait for": ("depends_on", 5, "not a job id: 5"),
+    "no id to wait for": ("depends_on", ["a", "b:c"], "not a job id: 'b:c'"),
+    "two rules for parents": (
+        "depends_on",
+        [Dependency("a", allow_failure=True), Dependency("b", on_parent_failure="cancel")],
+        "one Dependency says 'cancel' and another 'run'",
+    ),
+    "a number of repeats": ("repeat", 3, r"repeat is 3: give a Repeat"),
+    "a key of a limit": ("rate_limit", "mail", "rate_limit is 'mail': give a RateLimit"),
+    "a lambda to call": ("on_success", lambda: None, "a lambda has no name"),
+    "a name without a module": ("on_failure", "note", "not a dotted name: 'note'"),
+    "a number to call": ("on_stopped", 5, "give a function"),
+    "a method of an object": ("on_success", calls.Greeter("Ada").greet, "a method of an object"),
+    "a url": ("webhooks", "https://example.com", "webhooks: .* is none; give Webhook"),
+    "a url among webhooks": ("webhooks", ["https://example.com"], "webhooks: .* is none"),
+    "a number as group": ("group_id", 5, "not a group name: 5"),
+    "an empty group": ("group_id", "", "not a group name: ''"),
+}
 
 
-@pytest.mark.parametrize("name", NOT_YET)
-def test_an_option_of_rqs_that_is_not_there_yet_is_refused(
-    queue: Queue, client: redis.Redis, name: str
+@pytest.mark.parametrize("way", BY_CODE, ids=lambda way: way.__name__)
+@pytest.mark.parametrize(("name", "value", "message"), BAD.values(), ids=BAD)
+def test_a_follow_up_that_makes_no_sense_is_refused_whichever_way_it_goes(
+    client: redis.Redis, way: Way, name: str, value: Any, message: str
 ) -> None:
-    ways: list[Callable[[], object]] = [
-        lambda: queue.enqueue(calls.add, 1, **{name: "x"}),
-        lambda: queue.enqueue_call(calls.add, **{name: "x"}),  # type: ignore[arg-type] # as is
-        lambda: Queue.prepare_data(calls.add, **{name: "x"}),  # type: ignore[arg-type] # as is
-    ]
-    for way in ways:
-        refused(
-            client, UnsupportedOptionError, f"{name}='x': workhorse .* does not have {name}", way
-        )
-        refused(client, TypeError, "nothing was done", way)
+    option = Option(name, value, ())
+    if has_room(way, option):
+        refused(client, ValueError, message, lambda: way(client, option))
 
 
-@pytest.mark.parametrize("name", NOT_YET)
-@pytest.mark.parametrize("nothing", [None, False, []], ids=repr)
-def test_an_option_that_is_not_there_yet_may_be_given_as_nothing(
-    queue: Queue, name: str, nothing: object
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [
+        *((name, None) for name in ("depends_on", "repeat", "rate_limit", "webhooks", "pipeline")),
+        *((name, None) for name in ("on_success", "on_failure", "on_stopped", "group_id")),
+        ("depends_on", []),
+        ("webhooks", []),
+        ("unique", False),
+    ],
+)  # fmt: skip
+def test_an_option_may_be_given_as_nothing(queue: Queue, name: str, nothing: object) -> None:
     job = queue.enqueue(calls.add, 1, **{name: nothing})
     assert job.kwargs == {}
+    assert job.is_queued
+
+
+def test_unique_needs_an_id(queue: Queue, client: redis.Redis) -> None:
+    ways: list[Callable[[], object]] = [
+        lambda: queue.enqueue(calls.add, unique=True),
+        lambda: queue.enqueue_call(calls.add, unique=True),
+        lambda: queue.enqueue_many([Queue.prepare_data(calls.add, unique=True)]),
+        lambda: job("low", client, unique=True)(plain(calls.add)).delay(1),
+    ]
+    for way in ways:
+        refused(client, ValueError, "unique=True needs a job_id", way)
+
+
+WHENS: list[Any] = ["tomorrow", 5, dt.date(2040, 1, 1), None]
+
+
+@pytest.mark.parametrize("when", WHENS, ids=repr)
+def test_what_is_no_moment_is_refused(queue: Queue, client: redis.Redis, when: Any) -> None:
+    ways: list[Callable[[], object]] = [
+        lambda: queue.enqueue_at(when, calls.add),
+        lambda: queue.schedule_job(Job.create(calls.add, connection=client), when),
+    ]
+    for way in ways:
+        refused(client, ValueError, "give a datetime", way)
+
+
+SPANS: list[Any] = ["soon", float("nan"), float("inf"), True, None]
+
+
+@pytest.mark.parametrize("span", SPANS, ids=repr)
+def test_what_is_no_span_is_refused(queue: Queue, client: redis.Redis, span: Any) -> None:
+    refused(client, ValueError, "time_delta is", lambda: queue.enqueue_in(span, calls.add))
+
+
+def test_a_job_is_due_once(queue: Queue, client: redis.Redis) -> None:
+    moment = dt.datetime(2040, 1, 1, tzinfo=dt.UTC)
+    way = lambda: queue.enqueue_many(  # noqa: E731
+        [Queue.prepare_data(calls.add, scheduled_for=moment, due_in=5)]
+    )
+    refused(client, ValueError, "give one of them", way)
 
 
 UNSUPPORTED: dict[str, Callable[[Queue], object]] = {

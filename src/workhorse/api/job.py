@@ -28,6 +28,8 @@ from workhorse.core.errors import (
     UnsupportedOptionError,
 )
 from workhorse.core.ids import check_job_id, new_job_id, new_token
+from workhorse.core.limits import RateLimit
+from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
 from workhorse.core.verdicts import OnLost
@@ -123,6 +125,8 @@ class Job(JobHistory, JobSaving, JobRelations, OldJobWords):
         webhooks: Any = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        repeat: Repeat | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> Self:
         """Return a new job that is not stored yet; ``Queue.enqueue_job`` stores and queues it.
 
@@ -132,7 +136,8 @@ class Job(JobHistory, JobSaving, JobRelations, OldJobWords):
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, id,
             at_front=False, meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts,
             depends_on=depends_on, on_success=on_success, on_failure=on_failure,
-            on_stopped=on_stopped, webhooks=webhooks, group_id=group_id,
+            on_stopped=on_stopped, webhooks=webhooks, group_id=group_id, repeat=repeat,
+            rate_limit=rate_limit,
         )  # fmt: skip
         chosen = choose_serializer(serializer)
         record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)

@@ -25,7 +25,7 @@ _LATEST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH).total_seconds()
 class JobSnapshot:
     """The attributes of a ``Job``, as of the last fetch or refresh. Times are aware, in UTC.
 
-    Those that can be set are stored when the job is saved, or enqueued.
+    Those that can be set are stored when a job that was made by hand is saved, or enqueued.
     """
 
     serializer: Serializer

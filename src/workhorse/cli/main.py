@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "queue": "Pause a queue, or resume it.",
     "suspend": "Have no worker take a job.",
     "resume": "Have workers take jobs again.",
+    "requeue": "Run failed jobs again.",
+    "empty": "Delete the jobs that wait.",
     "server": "Start, stop or look at the embedded server.",
     "doctor": "Say what is not as it should be.",
 }
