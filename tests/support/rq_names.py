@@ -99,7 +99,9 @@ def _options(command: str) -> set[str]:
     found = cli.get_command(click.Context(cli), command)
     if found is None:
         return set()
-    options = (one for one in found.params if isinstance(one, click.Option))
+    below = found.commands.get("start") if isinstance(found, click.Group) else None
+    params = [*found.params, *(below.params if below else ())]
+    options = (one for one in params if isinstance(one, click.Option))
     return {name for option in options for name in (*option.opts, *option.secondary_opts)}
 
 

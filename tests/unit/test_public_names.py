@@ -16,7 +16,7 @@ PUBLIC = [
     "Webhook", "RateLimit", "RateLimitRegistry", "Group", "StartedJobRegistry",
     "FinishedJobRegistry", "FailedJobRegistry", "DeferredJobRegistry", "ReadyJobRegistry",
     "ScheduledJobRegistry", "CanceledJobRegistry", "clean_registries", "Execution",
-    "ExecutionRegistry", "Worker", "SimpleWorker", "RoundRobinWorker", "RandomWorker",
+    "ExecutionRegistry", "Cron", "Worker", "SimpleWorker", "RoundRobinWorker", "RandomWorker",
     "DequeueStrategy", "WorkerStatus", "job", "get_current_job", "cancel_job", "requeue_job",
     "stop_job", "send_stop_job_command", "send_stop_execution_command",
     "send_kill_horse_command", "send_shutdown_command", "send_command", "suspend", "resume",
@@ -24,8 +24,9 @@ PUBLIC = [
     "ConnectionChoiceError", "DeserializationError", "DuplicateJobError",
     "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError", "InvalidJobDependency",
     "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
-    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchJobError",
-    "NoSuchWorkerError", "PayloadTooLargeError", "SerializationError", "TimeoutFormatError",
+    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchCronError",
+    "NoSuchJobError", "NoSuchWorkerError", "PayloadTooLargeError", "SchedulerNotFound",
+    "SerializationError", "TimeoutFormatError",
     "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 

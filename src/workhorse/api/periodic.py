@@ -258,7 +258,10 @@ class Scheduler:
                 moment = datetime.fromtimestamp(due, UTC).replace(tzinfo=None)
                 yield (job, moment) if with_times else job
 
-    def get_jobs_to_queue(self, with_times: bool = False) -> Iterator[Any]:  # noqa: FBT001, FBT002
+    def get_jobs_to_queue(
+        self,
+        with_times: bool = False,  # noqa: FBT001, FBT002 - rq-scheduler's signature
+    ) -> Iterator[Any]:
         """Yield what is due now and was not moved yet."""
         return self.get_jobs(datetime.now(UTC), with_times=with_times)
 

@@ -10,5 +10,6 @@ __getattr__, __dir__ = mirror(
     "InvalidJobOperation",
     "NoSuchGroupError",
     "NoSuchJobError",
+    "SchedulerNotFound",
     "TimeoutFormatError",
 )
