@@ -108,12 +108,29 @@ def test_a_failure_is_raised_with_its_traceback_and_the_rest_waits() -> None:
     behind = shop.mail.enqueue(shop.send, 1)
     with pytest.raises(JobFailedError) as caught:
         drain()
-    first, *lines = str(caught.value).splitlines()
-    assert first.startswith("tests.support.shop.fail('no such order') has failed: LookupError:")
-    assert "Traceback (most recent call last):" in lines
+    told = "tests.support.shop.fail('no such order') has failed: LookupError: no such order"
+    assert str(caught.value) == f"{told} (job {failing.id})"
+    assert isinstance(caught.value.__cause__, LookupError)
+    assert caught.value.exc_string.startswith("Traceback (most recent call last):")
     assert caught.value.job_id == failing.id
     assert (failing.get_status(), behind.get_status()) == ("failed", "queued")
     assert drain() == [behind]
+
+
+@pytest.mark.usefixtures("on_server")
+def test_a_failure_without_an_exception_shows_what_is_known() -> None:
+    Queue("mail").enqueue("shop.no_such_function")
+    with pytest.raises(JobFailedError, match=r"DeserializationError.*no_such_function"):
+        drain()
+
+
+@pytest.mark.usefixtures("on_server")
+def test_callbacks_are_called() -> None:
+    shop.mail.enqueue(shop.send, 1, on_success=shop.note_success)
+    shop.mail.enqueue(shop.fail, "x", on_failure=shop.note_failure)
+    drain(raise_errors=False)
+    assert shop.sent == [1, "success: receipt 1"]
+    assert shop.tries == ["x", "failure: x"]
 
 
 @pytest.mark.usefixtures("on_server")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from workhorse import Queue, Retry, get_current_job, job
+from workhorse import Job, Queue, Retry, get_current_job, job
 from workhorse.api.cron import Cron
 
 NOWHERE = "redis://localhost:1"  # its production server, which no test must reach
@@ -59,6 +59,16 @@ def fail_once(text: str) -> str:
 def ask_again() -> str | Retry:
     tries.append("asked")
     return Retry(1) if len(tries) < 2 else "done"
+
+
+def note_success(job: Job, connection: Any, result: Any) -> None:
+    del job, connection
+    sent.append(f"success: {result}")
+
+
+def note_failure(job: Job, connection: Any, kind: type, error: Exception, frames: Any) -> None:
+    del job, connection, kind, frames
+    tries.append(f"failure: {error.args[0]}")
 
 
 async def send_later(order: int) -> str:

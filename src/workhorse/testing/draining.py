@@ -48,8 +48,8 @@ def drain(
     wait are followed, dependents, repeats, and what jobs enqueue. With *scheduled* also what waits
     for its time: whenever nothing else is left, the clock is moved to the next one's.
 
-    A job that has failed for good ends it with JobFailedError, which shows its traceback, unless
-    *raise_errors* is False. EndlessDrainError is raised after *limit* runs. Jobs run in the order
+    A job that has failed for good ends it with JobFailedError, whose cause is what was raised,
+    unless *raise_errors* is False. EndlessDrainError is raised after *limit* runs. Jobs run in the order
     of a worker, each with its time limit and ``get_current_job()``; each is in the list once, as
     it is then.
     """
@@ -107,7 +107,9 @@ class Draining:
     limit: int = 1000
     serializers: dict[str, Serializer] = field(default_factory=dict[str, Serializer])
     ran: list[tuple[Claimed, Serializer]] = field(default_factory=list[tuple[Claimed, Serializer]])
-    _failure: JobFailedError | None = None
+    _failed: tuple[Claimed, Verdict] | None = None
+    _raised: BaseException | None = None
+    """By the newest run that raised anything."""
 
     def run(self, *, scheduled: bool = False) -> None:
         """Run what is due until nothing is; with *scheduled*, move the clock on until all ran."""
@@ -167,6 +169,7 @@ class Draining:
             serializer=serializer,
             burst=True,
             max_jobs=self.limit - len(self.ran) + 1,
+            exception_handlers=(self._keep,),
         )
         shutdown, ledger = Shutdown(), Ledger()
         duties = [duty for duty in roster(self.store, options) if duty.name not in _NOT_HERE]
@@ -174,9 +177,8 @@ class Draining:
         def note(job: Claimed, verdict: Verdict) -> None:
             self.ran.append((job, serializer))
             if self.raise_errors and verdict.to in ENDED and verdict.to is not State.FINISHED:
-                state = verdict.to.value
-                self._failure = JobFailedError(job.job_id, job.description, state, verdict.error)
-            if self._failure or len(self.ran) > self.limit:
+                self._failed = job, verdict
+            if self._failed or len(self.ran) > self.limit:
                 shutdown.request()
 
         def tick() -> None:
@@ -193,9 +195,17 @@ class Draining:
             ledger.close()
         self._complain()
 
+    def _keep(self, job: Job, kind: object, error: BaseException, frames: object) -> bool:
+        """Keep what a run raised; an exception handler of the worker that is at work here."""
+        del job, kind, frames
+        self._raised = error
+        return True
+
     def _complain(self) -> None:
-        if self._failure:
-            raise self._failure
+        if self._failed:
+            job, verdict = self._failed
+            state, error = verdict.to.value, verdict.error
+            raise JobFailedError(job.job_id, job.description, state, error, self._raised)
         if len(self.ran) > self.limit:
             last = ", ".join(job.description for job, _ in self.ran[-_SHOWN:])
             raise EndlessDrainError(

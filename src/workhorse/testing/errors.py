@@ -10,14 +10,27 @@ class NoTestServerError(WorkhorseError):
 
 
 class JobFailedError(WorkhorseError):
-    """A job that a tool for tests ran has failed for good. The message has its traceback."""
+    """A job that a tool for tests ran has failed for good.
 
-    def __init__(self, job_id: str, call: str, state: str, traceback: str) -> None:
+    What it raised is the ``__cause__``, where it is at hand; else the message has its traceback.
+    """
+
+    def __init__(
+        self,
+        job_id: str,
+        call: str,
+        state: str,
+        traceback: str,
+        cause: BaseException | None = None,
+    ) -> None:
         why = (traceback.strip().splitlines() or ["no traceback is known"])[-1]
         has = "has failed" if state == "failed" else f"is {state}"
-        super().__init__(f"{call or 'a call'} {has}: {why} (job {job_id})\n{traceback}")
+        more = "" if cause else f"\n{traceback}"
+        super().__init__(f"{call or 'a call'} {has}: {why} (job {job_id}){more}")
         self.job_id = job_id
         self.exc_string = traceback
+        """The traceback, as the job's result keeps it."""
+        self.__cause__ = cause
 
 
 class EndlessDrainError(WorkhorseError):
