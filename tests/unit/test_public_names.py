@@ -22,9 +22,9 @@ PUBLIC = [
     "DeserializationError", "DuplicateJobError", "EnqueueRefusedError", "EnqueueUnknownError",
     "InvalidCallError", "InvalidJobDependency", "InvalidJobOperation", "InvalidNameError",
     "InvalidOptionError", "JobStoppedException", "JobTimeoutException", "JobWaitTimeoutError",
-    "NoSuchGroupError", "NoSuchJobError", "NoSuchWorkerError", "PayloadTooLargeError",
-    "SerializationError", "TimeoutFormatError", "UnsupportedOptionError", "WorkhorseError",
-    "VERSION", "__version__",
+    "NoSuchGroupError", "NoSuchJobError", "NoSuchWorkerError", "ParentResultError",
+    "PayloadTooLargeError", "SerializationError", "TimeoutFormatError",
+    "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
 
