@@ -232,7 +232,7 @@ def test_a_child_may_have_all_else_that_a_job_may_have(queue: Queue, parent: Job
         depends_on=parent,
         retry=Retry(1),
         repeat=Repeat(1),
-        rate_limit=RateLimit("slots"),
+        rate_limit=RateLimit("slots", 1),
         job_id="c",
     )
     grandchild = queue.enqueue(calls.add, depends_on=child)
@@ -408,7 +408,7 @@ def test_a_burst_runs_all_children_however_many_they_are(queue: Queue, parent: J
 
 def test_a_rate_limited_child_of_a_scheduled_child(queue: Queue, parent: Job) -> None:
     first = queue.enqueue_in(60, calls.add, depends_on=parent)
-    second = queue.enqueue(calls.add, depends_on=first, rate_limit=RateLimit("slots"))
+    second = queue.enqueue(calls.add, depends_on=first, rate_limit=RateLimit("slots", 1))
     run(queue)
     assert second.is_deferred
     queue.connection.hdel(first.key, "scheduled_for")

@@ -227,3 +227,22 @@ def fail_once() -> str:
     if runs == 1:
         raise ValueError("not yet")
     return "at last"
+
+
+def show(**given: Any) -> dict[str, Any]:
+    """Return what it was given by name."""
+    return given
+
+
+def double(total: int | None = None) -> int:
+    return 2 * (total or 0)
+
+
+def sleep_and_return(seconds: float, value: Any) -> Any:
+    time.sleep(seconds)
+    return value
+
+
+def fail_once_with(total: int) -> int:
+    fail_once()
+    return total

@@ -25,9 +25,9 @@ PUBLIC = [
     "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError", "InvalidJobDependency",
     "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
     "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchCronError",
-    "NoSuchJobError", "NoSuchWorkerError", "PayloadTooLargeError", "SchedulerNotFound",
-    "SerializationError", "TimeoutFormatError",
-    "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
+    "NoSuchJobError", "NoSuchWorkerError", "ParentResultError", "PayloadTooLargeError",
+    "SchedulerNotFound", "SerializationError", "TimeoutFormatError", "UnsupportedOptionError",
+    "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
 

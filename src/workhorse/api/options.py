@@ -138,6 +138,7 @@ def _add_special(record: JobRecord, data: EnqueueData) -> None:
     _add_callbacks(record, data)
     if data.depends_on is not None:
         record.parents = parents_of(data.depends_on)
+        _refuse_twice_given(record.parents.results, data.kwargs)
     if data.repeat is not None:
         repeat = check_repeat(data.repeat)
         record.repeats_left, record.repeat_intervals = repeat.times, repeat.intervals
@@ -152,6 +153,14 @@ def _add_special(record: JobRecord, data: EnqueueData) -> None:
     record.scheduled_for, record.due_in = data.scheduled_for, data.due_in
     if data.group_id is not None:
         record.group_id = check_group_name(data.group_id)
+
+
+def _refuse_twice_given(results: Mapping[str, Any], kwargs: Mapping[str, Any] | None) -> None:
+    for name in results:
+        if kwargs and name in kwargs:
+            raise InvalidOptionError(
+                f"result_as={name!r}: the call has a value for this parameter; give one of them"
+            )
 
 
 def _add_callbacks(record: JobRecord, data: EnqueueData) -> None:

@@ -11,6 +11,10 @@ class WorkhorseError(Exception):
     """The root of all errors of this library."""
 
 
+class ParentResultError(WorkhorseError):
+    """What a job was to get from one that it depends on is gone."""
+
+
 class IllegalTransitionError(WorkhorseError):
     """A job was asked to do something that its state does not allow."""
 

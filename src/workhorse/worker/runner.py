@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -36,7 +36,7 @@ from workhorse.core.settings import JOB_TIMEOUT, RESULT_BYTES
 from workhorse.core.verdicts import Policy
 from workhorse.wire.claimed import Claimed
 from workhorse.wire.keys import Keys
-from workhorse.wire.payload import Serializer, decode_call, dump, show_size
+from workhorse.wire.payload import Call, Serializer, decode_call, dump, show_size
 from workhorse.worker.time_limits import Limit, StopNow, interrupted_after
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _call(job: Claimed, running: Running) -> Outcome:
         function = find_function(call.function)
     else:
         function = getattr(call.instance, call.function)
-    value = function(*call.args, **call.kwargs)
+    value = function(*call.args, **_kwargs(call, running))
     if value is None:
         return _RETURNED_NONE
     if isinstance(value, CoroutineType):
@@ -180,6 +180,15 @@ def _call(job: Claimed, running: Running) -> Outcome:
     if type(value).__name__ == "Retry" and type(value).__module__ == "rq.job":
         return AskedRetry(Retry(value.max, value.intervals, value.enqueue_at_front))
     return _returned(value, running)
+
+
+def _kwargs(call: Call, running: Running) -> Mapping[str, Any]:
+    """Return the call's keyword arguments, with those that are results of parents."""
+    extras = running.job.extras
+    if extras is None or not extras.parent_results:
+        return call.kwargs
+    parents: Any = importlib.import_module("workhorse.worker.parents")
+    return {**call.kwargs, **parents.values_for(running)}
 
 
 _RETURNED_NONE: Final = Returned(None)
