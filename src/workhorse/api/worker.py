@@ -80,12 +80,10 @@ class Worker:
     ) -> None:
         refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
         several = _several(queues)
-        first = next((queue for queue in several if isinstance(queue, Queue)), None)
-        if first is not None:
+        if first := next((queue for queue in several if isinstance(queue, Queue)), None):
             connection = first.connection if connection is None else connection
             serializer = first.serializer if serializer is None else serializer
             job_class = first.job_class if job_class is None else job_class
-        lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
         self._job_class = choose_class("job_class", job_class, Job)
@@ -93,15 +91,14 @@ class Worker:
         self._queue = partial(chosen, job_class=self._job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
-            queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
+            queues=_names_of(several),
             keys=default_keys(),
             serializer=choose_serializer(serializer),
             isolation=self.isolation,
             result_ttl=default_result_ttl,
             worker_ttl=worker_ttl or default_worker_ttl or settings.WORKER_TTL,
             lease=lease,
-            on_lost=lost.on_lost,
-            max_starts=lost.max_starts,
+            **check_lost(on_lost, max_starts)._asdict(),
             max_job_timeout=max_job_timeout,
             max_result_bytes=check_bytes("max_result_bytes", max_result_bytes),
             describe_jobs=log_job_description,
@@ -167,12 +164,12 @@ class Worker:
         told = replace(self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
         return work(told, self._shutdown) > 0
 
-    def push_exc_handler(self, handler: Handler) -> None:
-        """Have *handler* called after the others; for jobs that are begun after the next ``work``.
+    def push_exc_handler(self, handler_func: Handler) -> None:
+        """Have *handler_func* called after the others; for jobs that are begun after the next ``work``.
 
         Raises InvalidOptionError for what can't be called.
         """
-        (checked,) = _handlers(handler)
+        (checked,) = _handlers(handler_func)
         several = (*self._options.exception_handlers, checked)
         self._options = replace(self._options, exception_handlers=several)
 
@@ -374,6 +371,10 @@ def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
 
 def _without_any() -> NoReturn:
     raise IndexError("there is no exception handler")
+
+
+def _names_of(queues: Sequence[Queue | str]) -> tuple[str, ...]:
+    return tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in queues)
 
 
 def _handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, ...]:
