@@ -109,7 +109,6 @@ class Worker:
         several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
         connection, serializer = _as_first(first, connection, serializer)
-        lost = check_lost(on_lost, max_starts)
         self._store = store_of(connection)
         self._shutdown = Shutdown(stop_now)
         self.job_class = choose_class("job_class", job_class or _class_of(first), Job)
@@ -117,15 +116,14 @@ class Worker:
         self._queue = partial(chosen, job_class=self.job_class)
         options = WorkerOptions(
             connect=partial(separate, client_of(self._store)),
-            queues=tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in several),
+            queues=_names_of(several),
             keys=default_keys(),
             serializer=choose_serializer(serializer),
             isolation=self.isolation,
             result_ttl=default_result_ttl,
             worker_ttl=worker_ttl or default_worker_ttl or settings.WORKER_TTL,
             lease=lease,
-            on_lost=lost.on_lost,
-            max_starts=lost.max_starts,
+            **check_lost(on_lost, max_starts)._asdict(),
             max_job_timeout=max_job_timeout,
             max_result_bytes=check_bytes("max_result_bytes", max_result_bytes),
             describe_jobs=log_job_description,
@@ -196,12 +194,12 @@ class Worker:
         )  # fmt: skip
         return work(told, self._shutdown) > 0
 
-    def push_exc_handler(self, handler: Handler) -> None:
-        """Have *handler* called after the others; for jobs that are begun after the next ``work``.
+    def push_exc_handler(self, handler_func: Handler) -> None:
+        """Have *handler_func* called after the others; for jobs that are begun after the next ``work``.
 
         Raises InvalidOptionError for what can't be called.
         """
-        (checked,) = _handlers(handler)
+        (checked,) = _handlers(handler_func)
         several = (*self._options.exception_handlers, checked)
         self._options = replace(self._options, exception_handlers=several)
 
@@ -415,6 +413,10 @@ def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
 
 def _without_any() -> NoReturn:
     raise IndexError("there is no exception handler")
+
+
+def _names_of(queues: Sequence[Queue | str]) -> tuple[str, ...]:
+    return tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in queues)
 
 
 def _handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, ...]:
