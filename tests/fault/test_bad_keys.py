@@ -21,7 +21,7 @@ from tests.support import calls, lives
 from tests.support.faults import FULL, Life
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
-from workhorse import Job, Queue, Retry, SimpleWorker, WorkhorseError
+from workhorse import Job, Queue, RateLimit, Repeat, Retry, SimpleWorker, WorkhorseError
 from workhorse.cli import main
 from workhorse.cli.doctor import _line
 from workhorse.core.outcomes import Returned
@@ -32,6 +32,7 @@ from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import FIELDS
+from workhorse.worker.duties.admit import Admit
 from workhorse.worker.duties.forward import Forward
 from workhorse.worker.duties.recover import Recover
 from workhorse.worker.duties.sweep import Sweep
@@ -46,7 +47,7 @@ NASTY: Final = (
     b"0x7fffffff", b'{"jitter": 1e999, "on": 7, "give_up": [[]]}', b"q:other", b"\xed\xa0\x80",
 )  # fmt: skip
 
-BEGINNINGS: Final = ("queued", "scheduled", "lapsed", "failed", "finished")
+BEGINNINGS: Final = ("queued", "scheduled", "lapsed", "failed", "finished", "limited")
 
 
 class Scene:
@@ -71,6 +72,10 @@ class Scene:
             queue.enqueue(calls.fail, retry=retry, **options)
             self.work()
             self.client.zadd("rq:scheduled:bad", {"j": 1}, xx=True)
+        elif state == "limited":
+            limit = RateLimit("mail", 1)
+            queue.enqueue(calls.add, 1, 2, **options, rate_limit=limit, ttl=60, repeat=Repeat(1))
+            queue.enqueue(calls.add, 1, 2, job_id="waits", rate_limit=limit)
         elif state == "finished":
             queue.enqueue(calls.add, 1, 2, **options)
             self.work()
@@ -85,7 +90,7 @@ class Scene:
         SimpleWorker(["bad", "good"], connection=self.client).work(burst=True)
 
     def tend(self) -> None:
-        for duty in (Forward, Recover, Sweep):
+        for duty in (Forward, Recover, Sweep, Admit):
             duty(self.store, KEYS).run_once(time.monotonic())
 
     def look(self, url: str) -> None:
@@ -202,6 +207,11 @@ PLACES: Final = {
     "workers_of": "rq:workers:bad",
     "worker": "rq:worker:w",
     "broken": "rq:broken:bad",
+    "limits": "rq:rl-keys",
+    "limit": "rq:rl:mail",
+    "allowed": "rq:rl:mail:allowed",
+    "limited": "rq:rl:mail:rate_limited",
+    "place": "rq:place:j",
 }
 
 
@@ -227,6 +237,24 @@ def test_fault_49_any_key_may_be_of_another_kind(
         good = scene.all_five(every_server.url)
         assert good.return_value() == 42
         assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["limits", "limit", "allowed", "limited", "place"])
+def test_fault_49_a_limit_whose_keys_are_no_such_lets_its_jobs_end(
+    every_client: redis.Redis, place: str
+) -> None:
+    scene = Scene(every_client)
+    scene.begin("limited")
+    scene.client.delete(PLACES[place])
+    scene.client.set(PLACES[place], "no such thing")
+    other = RateLimit("other", 1)
+    good = [scene.good_queue.enqueue(calls.add, 1, 2, rate_limit=other) for _ in range(2)]
+    scene.tend()
+    scene.work()
+    assert Job.fetch("j", connection=scene.client).get_status() == "finished"
+    assert [job.return_value() for job in good] == [3, 3]
+    assert scene.client.exists("rq:broken:bad", "rq:broken:good") == 0
+    scene.client.delete(PLACES[place])
 
 
 def test_fault_49_what_is_no_job_is_set_aside_whoever_meets_it(every_client: redis.Redis) -> None:

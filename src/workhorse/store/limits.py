@@ -42,7 +42,7 @@ class Admitted(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether the last of its jobs was looked at."""
-        return self.following[1:] == (b"0", b"0")
+        return (self.following.cursor, self.following.waiters_cursor) == (b"0", b"0")
 
 
 def admit(keys: Keys, limits: Iterable[Limit]) -> Call[list[Admitted]]:

@@ -47,7 +47,7 @@ def decode_parents(fields: Hash) -> Parents:
     listed, single = fields.get(b"dependency_ids"), fields.get(b"dependency_id")
     if not listed and not single:
         return NO_PARENTS
-    ids = _json(listed, "list of ids", list) if listed else [(single or b"").decode()]
+    ids = _json(listed, "list of ids", list) if listed else [text_or_none(single) or ""]
     rule: OnParentFailure = "wait"
     if fields.get(b"on_parent_failure") == b"cancel":
         rule = "cancel"
