@@ -57,6 +57,13 @@ def test_cron_that_was_made_before_uses_the_server() -> None:
 
 
 @pytest.mark.usefixtures("on_server")
+def test_a_worker_that_was_made_before_uses_the_server() -> None:
+    shop.place(1)
+    assert shop.worker.work(burst=True)
+    assert shop.mail.count == 0
+
+
+@pytest.mark.usefixtures("on_server")
 def test_jobs_and_workers_use_the_server_whatever_they_are_given() -> None:
     job_id = shop.place(1)
     assert Job.fetch(job_id, connection=shop.NOWHERE).is_queued

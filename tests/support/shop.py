@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from workhorse import Job, Queue, Retry, get_current_job, job
+from workhorse import Job, Queue, Retry, SimpleWorker, get_current_job, job
 from workhorse.api.cron import Cron
 
 NOWHERE = "redis://localhost:1"  # its production server, which no test must reach
 
 mail = Queue("mail", connection=NOWHERE)
 reports = Queue("reports", connection=NOWHERE, serializer="json")
+worker = SimpleWorker([mail])
 cron = Cron(connection=NOWHERE)
 sent: list[Any] = []
 tries: list[str] = []

@@ -109,13 +109,13 @@ class Worker:
         several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
         connection, serializer = _as_first(first, connection, serializer)
-        self._store = store_of(connection)
+        self._link = link_to(connection)
         self._shutdown = Shutdown(stop_now)
         self.job_class = choose_class("job_class", job_class or _class_of(first), Job)
         chosen = choose_class("queue_class", queue_class, Queue)
         self._queue = partial(chosen, job_class=self.job_class)
         options = WorkerOptions(
-            connect=partial(separate, client_of(self._store)),
+            connect=self._connect,
             queues=_names_of(several),
             keys=default_keys(),
             serializer=choose_serializer(serializer),
@@ -149,7 +149,10 @@ class Worker:
     @property
     def connection(self) -> Any:
         """The client it was made with; its jobs are claimed through one of its own."""
-        return client_of(self._store)
+        return client_of(self._link.store)
+
+    def _connect(self) -> Any:
+        return separate(self.connection)
 
     @property
     def queues(self) -> list[Queue]:
