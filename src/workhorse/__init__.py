@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from workhorse.api.groups import Group
     from workhorse.api.job import Job, JobStatus
     from workhorse.api.limits import RateLimitRegistry
+    from workhorse.api.options import EnqueueData
     from workhorse.api.queue import Queue
     from workhorse.api.registries import (
         CanceledJobRegistry,
@@ -118,6 +119,7 @@ _HOMES = {
     "api.groups": ("Group",),
     "api.job": ("Job", "JobStatus"),
     "api.limits": ("RateLimitRegistry",),
+    "api.options": ("EnqueueData",),
     "api.queue": ("Queue",),
     "api.registries": (
         "CanceledJobRegistry",
@@ -216,6 +218,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "Execution",
     "ExecutionRegistry",
     "Cron",
+    "EnqueueData",
     "Worker",
     "SimpleWorker",
     "RoundRobinWorker",

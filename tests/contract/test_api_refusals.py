@@ -277,10 +277,7 @@ def test_a_job_is_due_once(queue: Queue, client: redis.Redis) -> None:
 
 
 UNSUPPORTED: dict[str, Callable[[Queue], object]] = {
-    "cancel(enqueue_dependents)": lambda q: q.jobs[0].cancel(enqueue_dependents=True),
     "delete(remove_from_queue)": lambda q: q.jobs[0].delete(remove_from_queue=False),
-    "delete(delete_dependents)": lambda q: q.jobs[0].delete(delete_dependents=True),
-    "Worker(exception_handlers)": lambda q: Worker([q], exception_handlers=[calls.note]),
     "Worker(nonsense)": lambda q: Worker([q], colour="red"),
 }
 

@@ -447,6 +447,7 @@ def test_seed_004_the_failed_queue_quarantines_and_requeues(connection: Redis) -
         push_connection(con)
     job = Job.create(func=seeds.div_by_zero, args=(1, 2, 3))
     job.origin = "fake"
+    job.save()
     with pytest.warns(DeprecationWarning, match="failed_job_registry"):
         fq = get_failed_queue()
     fq.quarantine(job, Exception("Some fake error"))

@@ -45,6 +45,11 @@ class Row:
     note: str
 
     @property
+    def by_name(self) -> bool:
+        """Whether its parameters are said to have an order of their own."""
+        return "by name" in self.note
+
+    @property
     def without(self) -> set[str]:
         """Parameters that are said not to be taken."""
         said = re.search(r"without ((?:`\w+`(?:, | and )?)+)", self.note)
@@ -144,7 +149,7 @@ def _attributes(owner: type) -> Iterator[str]:
             yield from (step.argval for step in steps if step.opname == "STORE_ATTR")
 
 
-def refused_parameters(ours: Any, theirs: list[str]) -> list[str]:
+def refused_parameters(ours: Any, theirs: list[str], *, by_name: bool = False) -> list[str]:
     """Return those of RQ's parameters that *ours* does not take, by name or in RQ's place."""
     try:
         parameters = inspect.signature(ours).parameters
@@ -154,6 +159,8 @@ def refused_parameters(ours: Any, theirs: list[str]) -> list[str]:
     takes_any = inspect.Parameter.VAR_KEYWORD in kinds
     plain = [name for name in theirs if not name.startswith("*")]
     missing = [name for name in plain if name not in parameters and not takes_any]
+    if by_name:
+        return missing
     by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     placed = [one.name for one in parameters.values() if one.kind in by_place]
     placed = [name for name in placed if name != "self"]

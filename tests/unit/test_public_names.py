@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import workhorse
+from tests.support.rq_names import surface
 from workhorse import Job, Queue, Retry, SimpleWorker, Worker, WorkhorseError
 
 PUBLIC = [
@@ -16,18 +17,18 @@ PUBLIC = [
     "Webhook", "RateLimit", "RateLimitRegistry", "Group", "StartedJobRegistry",
     "FinishedJobRegistry", "FailedJobRegistry", "DeferredJobRegistry", "ReadyJobRegistry",
     "ScheduledJobRegistry", "CanceledJobRegistry", "clean_registries", "Execution",
-    "ExecutionRegistry", "Cron", "Worker", "SimpleWorker", "RoundRobinWorker", "RandomWorker",
-    "DequeueStrategy", "WorkerStatus", "job", "get_current_job", "cancel_job", "requeue_job",
-    "stop_job", "send_stop_job_command", "send_stop_execution_command",
+    "ExecutionRegistry", "Cron", "EnqueueData", "Worker", "SimpleWorker", "RoundRobinWorker",
+    "RandomWorker", "DequeueStrategy", "WorkerStatus", "job", "get_current_job", "cancel_job",
+    "requeue_job", "stop_job", "send_stop_job_command", "send_stop_execution_command",
     "send_kill_horse_command", "send_shutdown_command", "send_command", "suspend", "resume",
     "is_suspended", "JSONSerializer", "PickleSerializer", "AbandonedJobError",
-    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError",
-    "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError", "InvalidJobDependency",
-    "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
-    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchCronError",
-    "NoSuchJobError", "NoSuchWorkerError", "ParentResultError", "PayloadTooLargeError",
-    "SchedulerNotFound", "SerializationError", "TimeoutFormatError", "UnsupportedOptionError",
-    "WorkhorseError", "VERSION", "__version__",
+    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "EnqueueRefusedError",
+    "EnqueueUnknownError", "InvalidCallError", "InvalidJobDependency", "InvalidJobOperation",
+    "InvalidNameError", "InvalidOptionError", "JobStoppedException", "JobTimeoutException",
+    "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchCronError", "NoSuchJobError",
+    "NoSuchWorkerError", "ParentResultError", "PayloadTooLargeError", "SchedulerNotFound",
+    "SerializationError", "TimeoutFormatError", "UnsupportedOptionError", "WorkhorseError",
+    "VERSION", "__version__",
 ]  # fmt: skip
 
 
@@ -219,7 +220,10 @@ def test_other_parameters_of_rqs_are_known_by_name(
 
 
 def test_every_public_method_is_in_the_table_or_is_ours_alone() -> None:
-    """A method added later is compared with RQ's, or named here as one that RQ has not."""
+    """A method added later is compared with RQ's, or named here as one that RQ has not.
+
+    Those that RQ has and this table has not are compared by ``test_rq_names``.
+    """
     ours_alone = {"Job.wait", "Job.stop", "Job.of_record", "Job.become", "Worker.queue_names"}
     ours_alone |= {
         "Worker.push_exc_handler",
@@ -233,4 +237,6 @@ def test_every_public_method_is_in_the_table_or_is_ours_alone() -> None:
         for name, value in vars(owner).items()
         if not name.startswith("_") and not isinstance(value, property | str | int)
     }
-    assert found - SIGNATURES.keys() <= ours_alone
+    homes = {"Queue": "rq.queue.Queue", "Job": "rq.job.Job", "Worker": "rq.worker.BaseWorker"}
+    theirs = {f"{name}.{member}" for name, home in homes.items() for member in surface()[home]}
+    assert found - SIGNATURES.keys() - theirs <= ours_alone

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
+from workhorse.api.connection import default_keys
 from workhorse.api.options import check_seconds, check_timeout, check_ttl
 from workhorse.core.callbacks import CALLBACK_TIMEOUT, CallbackRecord
 from workhorse.core.ids import check_queue_name
@@ -50,6 +51,11 @@ class JobSnapshot:
     def key(self) -> str:
         """The key of the job's hash on the server."""
         return self._keys.job(self.id)
+
+    @staticmethod
+    def key_for(job_id: str) -> str:
+        """Return the key of the hash of the job with this id."""
+        return default_keys().job(job_id)
 
     @property
     def data(self) -> bytes:
@@ -202,6 +208,11 @@ class JobSnapshot:
     def retry_intervals(self) -> tuple[int, ...]:
         """The waits of its ``Retry``, in seconds."""
         return self.record.retry_intervals
+
+    @property
+    def enqueue_at_front_on_retry(self) -> bool:
+        """Whether it is tried again before those that wait."""
+        return self.record.enqueue_at_front_on_retry
 
     @property
     def number_of_retries(self) -> int:
