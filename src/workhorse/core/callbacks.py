@@ -38,6 +38,14 @@ class Callback:
         self.func = func
         self.timeout = CALLBACK_TIMEOUT if seconds is None else seconds
 
+    @property
+    def name(self) -> str:
+        """The dotted name of the function."""
+        if isinstance(self.func, str):
+            return self.func
+        name = getattr(self.func, "__qualname__", type(self.func).__qualname__)
+        return f"{self.func.__module__}.{name}"
+
     def __repr__(self) -> str:
         return f"Callback({self.func!r}, timeout={self.timeout})"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import CoroutineType, TracebackType
 from typing import Any, Final, Literal
 
@@ -26,6 +27,7 @@ from workhorse.store.jobs import Settlement
 from workhorse.wire.claimed import Claimed, Extras
 from workhorse.worker import runner
 from workhorse.worker.executors.protocol import LongRun, Run
+from workhorse.worker.options import WorkerOptions
 from workhorse.worker.runner import CURRENT, Kept, Running
 from workhorse.worker.time_limits import interrupted_after
 
@@ -47,12 +49,28 @@ class Calling:
     is_settled: bool = False
 
 
-def run_of(running: Running, handlers: Sequence[Handler] = ()) -> Run | None:
-    """Return a run that goes on with what is to be called after it; None if that is nothing."""
+def run_with(options: WorkerOptions, job: Claimed) -> Run:
+    """Return the run of a *job* in a worker with these options."""
+    running = Running(
+        job,
+        options.name,
+        options.keys,
+        options.serializer,
+        options.connect,
+        alone=options.isolation == "fork",
+        max_result_bytes=options.max_result_bytes,
+    )
+    if job.extras or options.exception_handlers:
+        return run_of(running, options.exception_handlers)
+    return partial(runner.run, running)
+
+
+def run_of(running: Running, handlers: Sequence[Handler] = ()) -> Run:
+    """Return a run that goes on with what is to be called after it, if there is anything."""
     extras = running.job.extras
     if handlers or (extras and _has_callbacks(extras)):
         return CallingRun(running, tuple(handlers))
-    return None
+    return partial(runner.run, running)
 
 
 def _has_callbacks(extras: Extras) -> bool:

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final, cast
 
 from workhorse.core.callbacks import After
@@ -26,7 +25,7 @@ from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_of_data
 from workhorse.wire.claimed import Claimed
 from workhorse.worker import callbacks, runner
-from workhorse.worker.executors.protocol import Called, Ended, Executor, Run
+from workhorse.worker.executors.protocol import Called, Ended, Executor
 from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.logs import JobLog, say, tell_dropped, tell_unwritten
@@ -290,20 +289,9 @@ class Loop:
         self._log.started(job, now=now)
         batch.running[job.execution_id] = (number, job)
         options = self._options
-        running = runner.Running(
-            job,
-            options.name,
-            options.keys,
-            options.serializer,
-            options.connect,
-            alone=options.isolation == "fork",
-            max_result_bytes=options.max_result_bytes,
-        )
+        run = callbacks.run_with(options, job)
         limit = runner.time_limit(job.timeout)
         kill_after = None if limit is None else limit + options.timeout_grace
-        run: Run = partial(runner.run, running)
-        if job.extras or options.exception_handlers:
-            run = callbacks.run_of(running, options.exception_handlers) or run
         self._executor.start(job.execution_id, run, kill_after=kill_after)
 
     def _end(self, ended: Ended, number: int, job: Claimed) -> None:

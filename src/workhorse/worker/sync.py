@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 
 from workhorse.core.ids import new_token
 from workhorse.core.outcomes import Returned
@@ -19,7 +18,7 @@ from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer
 from workhorse.wire.records import JobRecord
 from workhorse.worker import callbacks, runner
-from workhorse.worker.executors.protocol import LongRun, Run
+from workhorse.worker.executors.protocol import LongRun
 from workhorse.worker.logs import JobLog, say
 
 WORKER = "sync"
@@ -66,7 +65,7 @@ def run_here(
 def _run_and_settle(store: Store, running: runner.Running) -> None:
     """Run a job and settle it; then call its callbacks, which can't change that any more."""
     job, keys = running.job, running.keys
-    run: Run = callbacks.run_of(running) or partial(runner.run, running)
+    run = callbacks.run_of(running)
     started_at = time.monotonic()
     outcome = run()
     ended_at = time.monotonic()
