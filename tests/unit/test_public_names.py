@@ -220,7 +220,12 @@ def test_other_parameters_of_rqs_are_known_by_name(
 def test_every_public_method_is_in_the_table_or_is_ours_alone() -> None:
     """A method added later is compared with RQ's, or named here as one that RQ has not."""
     ours_alone = {"Job.wait", "Job.stop", "Job.of_record", "Job.become", "Worker.queue_names"}
-    ours_alone |= {"Job.as_new", "Worker.request_stop"}  # RQ's takes a signal's arguments
+    ours_alone |= {
+        "Worker.push_exc_handler",
+        "Worker.pop_exc_handler",
+        "Job.as_new",
+        "Worker.request_stop",
+    }  # RQ's takes a signal's arguments
     found = {
         f"{owner.__name__}.{name}"
         for owner in (Queue, Job, Worker)

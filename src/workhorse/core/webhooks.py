@@ -54,15 +54,15 @@ class Webhook:
         self.check()
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Self:
-        """Return the webhook in *told*, unchecked: RQ's clients accept more than ours."""
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Return the webhook in *data*, unchecked: RQ's clients accept more than ours."""
         webhook = object.__new__(cls)
         for name, value in (
-            ("url", told["url"]),
-            ("job_status", told["job_status"]),
-            ("method", told.get("method") or "GET"),
-            ("headers", told.get("headers") or None),
-            ("timeout", told.get("timeout") or 10),
+            ("url", data["url"]),
+            ("job_status", data["job_status"]),
+            ("method", data.get("method") or "GET"),
+            ("headers", data.get("headers") or None),
+            ("timeout", data.get("timeout") or 10),
         ):
             object.__setattr__(webhook, name, value)
         return webhook

@@ -267,8 +267,6 @@ class Settlement(NamedTuple):
     due_in: float
     at_front: int
     follow: str
-    """What may have to tell others of this end: "callback", "webhooks" or both; empty for
-    nothing."""
     fields: list[Value]
     entry: list[Value]
 
@@ -282,11 +280,9 @@ def settlement(
     ended_at: float = 0,
     called: bool = False,
 ) -> Settlement:
-    """Return *verdict* on *job*, ready to send; *result_ttl* is the default, in seconds.
+    """Return *verdict* on *job*, whose callback was *called* or is left to another job.
 
-    Unless its callback is *called* where it ran, a job of its own does so, put on the queue
-    with the verdict.
-    """
+    *result_ttl* is the default, in seconds."""
     ttl = result_ttl if job.result_ttl is None else job.result_ttl
     if verdict.to is not State.FINISHED and verdict.event is not Event.REPEAT:
         ttl = FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
