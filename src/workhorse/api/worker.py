@@ -401,6 +401,30 @@ def _names_of(queues: Sequence[Queue | str]) -> tuple[str, ...]:
     return tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in queues)
 
 
+def _as_first(
+    queue: Queue | None, connection: Client | str | None, serializer: Serializer | str | None
+) -> tuple[Client | str | None, Serializer | str | None]:
+    """Return a connection and a serializer: as given, else those of *queue*."""
+    if queue is not None:
+        connection = queue.connection if connection is None else connection
+        serializer = queue.serializer if serializer is None else serializer
+    return connection, serializer
+
+
+def _class_of(queue: Queue | None) -> type[Job] | None:
+    return None if queue is None else queue.job_class
+
+
+def check_strategy(strategy: str) -> Strategy:
+    """Return *strategy* if there is such a one."""
+    for known in ("default", "round_robin", "random"):
+        if strategy == known:
+            return known
+    raise InvalidOptionError(
+        f"dequeue_strategy is {strategy!r}: give one of {', '.join(DequeueStrategy)}"
+    )
+
+
 def _level(level: str | int | None) -> int:
     if level is None:
         return logging.INFO

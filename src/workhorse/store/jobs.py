@@ -282,7 +282,8 @@ def settlement(
 ) -> Settlement:
     """Return *verdict* on *job*, whose callback was *called* or is left to another job.
 
-    *result_ttl* is the default, in seconds."""
+    *result_ttl* is the default, in seconds.
+    """
     ttl = result_ttl if job.result_ttl is None else job.result_ttl
     if verdict.to is not State.FINISHED and verdict.event is not Event.REPEAT:
         ttl = FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
