@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final
 
 from workhorse.api.classes import choose_class
 from workhorse.api.connection import Link, client_of, default_keys, link_to, store_of
@@ -18,6 +18,7 @@ from workhorse.api.executions import Execution
 from workhorse.api.job import Job
 from workhorse.api.options import check_bytes, check_lost, refuse_unknown
 from workhorse.api.queue import Queue
+from workhorse.api.worker_handlers import ExceptionHandlers, check_handlers
 from workhorse.core import settings
 from workhorse.core.errors import InvalidOptionError, NoSuchJobError
 from workhorse.core.ids import check_queue_name
@@ -26,7 +27,7 @@ from workhorse.store import executions, views
 from workhorse.store.connections import separate
 from workhorse.store.drivers import Client
 from workhorse.store.views import WorkerRecord
-from workhorse.wire.payload import Serializer, choose_serializer, name_call
+from workhorse.wire.payload import Serializer, choose_serializer
 from workhorse.worker import logs
 from workhorse.worker.callbacks import Handler
 from workhorse.worker.lifecycle import Shutdown
@@ -59,7 +60,7 @@ class DequeueStrategy(StrEnum):
     RANDOM = "random"
 
 
-class Worker:
+class Worker(ExceptionHandlers):
     """One worker process that runs each job in a fork of itself, as RQ's.
 
     For a script of your own (that imports what its jobs need first); ``workhorse worker`` is
@@ -127,7 +128,7 @@ class Worker:
             max_job_timeout=max_job_timeout,
             max_result_bytes=check_bytes("max_result_bytes", max_result_bytes),
             describe_jobs=log_job_description,
-            exception_handlers=_handlers(exception_handlers),
+            exception_handlers=check_handlers(exception_handlers),
             tells_tracebacks=not disable_default_exception_handler,
             dequeue_strategy=self.dequeue_strategy,
         )
@@ -196,21 +197,6 @@ class Worker:
             dequeue_strategy=strategy,
         )  # fmt: skip
         return work(told, self._shutdown) > 0
-
-    def push_exc_handler(self, handler_func: Handler) -> None:
-        """Have *handler_func* called after the others; for jobs that are begun after the next ``work``.
-
-        Raises InvalidOptionError for what can't be called.
-        """
-        (checked,) = _handlers(handler_func)
-        several = (*self._options.exception_handlers, checked)
-        self._options = replace(self._options, exception_handlers=several)
-
-    def pop_exc_handler(self) -> Handler:
-        """Take the last exception handler off, and return it. Raises IndexError without any."""
-        *others, last = self._options.exception_handlers or _without_any()
-        self._options = replace(self._options, exception_handlers=tuple(others))
-        return last
 
     def request_stop(self) -> None:
         """Ask it to stop, from a thread or a signal handler: running jobs may end."""
@@ -414,24 +400,8 @@ def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:
     return several
 
 
-def _without_any() -> NoReturn:
-    raise IndexError("there is no exception handler")
-
-
 def _names_of(queues: Sequence[Queue | str]) -> tuple[str, ...]:
     return tuple(q.name if isinstance(q, Queue) else check_queue_name(q) for q in queues)
-
-
-def _handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, ...]:
-    several = [given] if isinstance(given, str) or callable(given) else list(given or ())
-    for handler in several:
-        if isinstance(handler, str):
-            name_call(handler)
-        elif not callable(handler):
-            raise InvalidOptionError(
-                f"exception_handlers: {handler!r} is no function, nor the dotted name of one"
-            )
-    return tuple(several)
 
 
 def _class_of(queue: Queue | None) -> type[Job] | None:
@@ -446,6 +416,10 @@ def _as_first(
         connection = queue.connection if connection is None else connection
         serializer = queue.serializer if serializer is None else serializer
     return connection, serializer
+
+
+def _class_of(queue: Queue | None) -> type[Job] | None:
+    return None if queue is None else queue.job_class
 
 
 def check_strategy(strategy: str) -> Strategy:
