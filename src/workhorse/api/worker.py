@@ -418,10 +418,6 @@ def _as_first(
     return connection, serializer
 
 
-def _class_of(queue: Queue | None) -> type[Job] | None:
-    return None if queue is None else queue.job_class
-
-
 def check_strategy(strategy: str) -> Strategy:
     """Return *strategy* if there is such a one."""
     for known in ("default", "round_robin", "random"):
