@@ -8,7 +8,7 @@ from tests.support.lives import Life, record
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import ENDED, State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs
+from workhorse.store import starting
 from workhorse.store.jobs import Execution
 from workhorse.wire.codec import date_from_text
 
@@ -129,7 +129,7 @@ def test_the_bell_rings_once(every_life: Life) -> None:
 
 def test_a_queue_that_runs_its_jobs_itself_starts_them_with_a_lease(every_life: Life) -> None:
     execution = Execution("j", "e" * 32, "q")
-    call = jobs.start(every_life.keys, record("j"), execution, worker="w", lease=60)
+    call = starting.start(every_life.keys, record("j"), execution, worker="w", lease=60)
     every_life.store.run(call)
     before = every_life.dump()
     every_life.store.run(call)

@@ -12,7 +12,7 @@ from workhorse.core.dependencies import Parents
 from workhorse.core.errors import IllegalTransitionError
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State, after
 from workhorse.core.verdicts import Policy, Verdict
-from workhorse.store import dependents, jobs, reconcile, schedule
+from workhorse.store import dependents, reconcile, schedule, starting
 from workhorse.store.jobs import Execution
 from workhorse.wire.claimed import Claimed
 
@@ -92,7 +92,7 @@ def admit(life: Life, _job: Claimed, _to: State | None) -> object:
 
 def start(life: Life, _job: Claimed, _to: State | None) -> object:
     execution = Execution("j", "f" * 32, "q")
-    call = jobs.start(life.keys, record("j", token="t"), execution, worker="w", lease=60)
+    call = starting.start(life.keys, record("j", token="t"), execution, worker="w", lease=60)
     return life.store.run(call)
 
 

@@ -23,7 +23,7 @@ from tests.support.proxy import Fault, Proxy, Rule
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs, saving, schedule, workers
+from workhorse.store import jobs, saving, schedule, starting, workers
 
 Act = Callable[[Life], object]
 """A call of a life whose client leads through the proxy."""
@@ -52,7 +52,7 @@ def _start(_: Life) -> Act:
     execution = jobs.Execution("j", "e" * 32, "q")
 
     def act(cut: Life) -> object:
-        call = jobs.start(cut.keys, record("j", token="t"), execution, worker="w", lease=60)
+        call = starting.start(cut.keys, record("j", token="t"), execution, worker="w", lease=60)
         return cut.store.run(call)
 
     return act

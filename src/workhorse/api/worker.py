@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, ClassVar, Final
 
 from workhorse.api.classes import choose_class
-from workhorse.api.connection import Link, client_of, default_keys, link_to, store_of
+from workhorse.api.connection import client_of, default_keys, link_to, store_of
 from workhorse.api.current import use_job_class
-from workhorse.api.executions import Execution
 from workhorse.api.job import Job
 from workhorse.api.options import check_bytes, check_lost, refuse_unknown
 from workhorse.api.queue import Queue
+from workhorse.api.registered import RegisteredWorker, WorkerStatus
 from workhorse.api.worker_handlers import ExceptionHandlers, check_handlers
 from workhorse.core import settings
-from workhorse.core.errors import InvalidOptionError, NoSuchJobError
+from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_queue_name
 from workhorse.core.verdicts import OnLost
-from workhorse.store import executions, views
+from workhorse.store import views
 from workhorse.store.connections import separate
 from workhorse.store.drivers import Client
-from workhorse.store.views import WorkerRecord
 from workhorse.wire.payload import Serializer, choose_serializer
 from workhorse.worker import logs
 from workhorse.worker.callbacks import Handler
@@ -36,18 +33,12 @@ from workhorse.worker.standalone import work
 from workhorse.worker.time_limits import stop_now
 from workhorse.worker.turns import Strategy
 
+__all__ = (
+    "DequeueStrategy", "RandomWorker", "RegisteredWorker", "RoundRobinWorker", "SimpleWorker",
+    "Worker", "WorkerStatus",
+)  # fmt: skip
 _NOT_YET: Final = ("work_horse_killed_handler",)
 """Options of RQ's workers that this version refuses rather than ignores."""
-
-
-class WorkerStatus(StrEnum):
-    """What a worker does, as ``RegisteredWorker.get_state`` tells it."""
-
-    STARTED = "started"
-    SUSPENDED = "suspended"
-    """Work, or each of its queues, is suspended or paused."""
-    BUSY = "busy"
-    IDLE = "idle"
 
 
 class DequeueStrategy(StrEnum):
@@ -110,11 +101,8 @@ class Worker(ExceptionHandlers):
         several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
         connection, serializer = _as_first(first, connection, serializer)
-        self._link = link_to(connection)
-        self._shutdown = Shutdown(stop_now)
-        self.job_class = choose_class("job_class", job_class or _class_of(first), Job)
-        chosen = choose_class("queue_class", queue_class, Queue)
-        self._queue = partial(chosen, job_class=self.job_class)
+        self._link, self._shutdown = link_to(connection), Shutdown(stop_now)
+        self._choose_classes(job_class or _class_of(first), queue_class)
         options = WorkerOptions(
             connect=self._connect,
             queues=_names_of(several),
@@ -133,6 +121,13 @@ class Worker(ExceptionHandlers):
             dequeue_strategy=self.dequeue_strategy,
         )
         self._options = options if name is None else replace(options, name=name)
+
+    def _choose_classes(
+        self, job_class: type[Job] | str | None, queue_class: type[Queue] | str | None
+    ) -> None:
+        self._job_class = choose_class("job_class", job_class, Job)
+        chosen = choose_class("queue_class", queue_class, Queue)
+        self._queue = partial(chosen, job_class=self._job_class)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self._options.queues)}, name={self.name!r})"
@@ -191,7 +186,7 @@ class Worker(ExceptionHandlers):
         strategy = check_strategy(dequeue_strategy or self._options.dequeue_strategy)
         if logging_level is not None or not logging.getLogger("workhorse").hasHandlers():
             logs.set_up(log_format, level=_level(logging_level), datefmt=date_format)
-        use_job_class(self.job_class)
+        use_job_class(self._job_class)
         told = replace(
             self._options, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time,
             dequeue_strategy=strategy,
@@ -273,124 +268,6 @@ class RandomWorker(Worker):
     """A ``Worker`` that takes from its queues in another order each time."""
 
     dequeue_strategy: ClassVar[Strategy] = "random"
-
-
-class RegisteredWorker:
-    """A worker as it showed itself last, here or on another machine."""
-
-    def __init__(self, record: WorkerRecord, link: Link) -> None:
-        self._record = record
-        self._link = link
-        self._keys = default_keys()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._record.name!r}, {self._record.state})"
-
-    def get_state(self) -> str:
-        """Return what it did then: started, busy, idle or suspended."""
-        return self._record.state
-
-    def queue_names(self) -> list[str]:
-        """Return the names of its queues, the most urgent first."""
-        return list(self._record.queues)
-
-    def get_current_executions(self, refresh: bool = False) -> list[Execution]:  # noqa: FBT001, FBT002 - as in RQ
-        """Return the runs of jobs that it holds now: those it runs, and those it will run next.
-
-        Asked of the server each time; *refresh* is RQ's and changes nothing.
-        """
-        del refresh
-        held = self._link.store.run(executions.of_worker(self._keys, self.name))
-        known = (execution for each in held for execution in self._executions(each.job_id))
-        return [each for each in known if each.worker_name == self.name]
-
-    def _executions(self, job_id: str) -> list[Execution]:
-        found = self._link.store.run(executions.of_job(self._keys, job_id))
-        return [Execution(each.execution_id, job_id).become(each, self._link) for each in found]
-
-    @property
-    def current_execution_count(self) -> int:
-        """How many jobs it holds now."""
-        return len(self._link.store.run(executions.of_worker(self._keys, self.name)))
-
-    def get_current_job_id(self) -> str | None:
-        """Return the id of a job that it holds now, the first that it took; None for none."""
-        held = self._link.store.run(executions.of_worker(self._keys, self.name))
-        return held[0].job_id if held else None
-
-    def get_current_job(self) -> Job | None:
-        """Return a job that it holds now, the first that it took; None for none."""
-        job_id = self.get_current_job_id()
-        if job_id is None:
-            return None
-        with suppress(NoSuchJobError):  # it has ended, and was not to be kept
-            return Job.fetch(job_id, self._link.store.client)
-        return None
-
-    @property
-    def key(self) -> str:
-        """The key of its hash on the server."""
-        return self._keys.worker(self.name)
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self._record.name
-
-    @property
-    def hostname(self) -> str | None:
-        """Its machine."""
-        return self._record.hostname
-
-    @property
-    def ip_address(self) -> str | None:
-        """Its machine's address."""
-        return self._record.ip_address
-
-    @property
-    def pid(self) -> int | None:
-        """Its process there."""
-        return self._record.pid
-
-    @property
-    def version(self) -> str | None:
-        """The version of Workhorse or RQ that it runs."""
-        return self._record.version
-
-    @property
-    def python_version(self) -> str | None:
-        """The Python that it runs on."""
-        return self._record.python_version
-
-    @property
-    def birth_date(self) -> datetime | None:
-        """When it started."""
-        return self._record.birth
-
-    @property
-    def last_heartbeat(self) -> datetime | None:
-        """When it was heard of last."""
-        return self._record.last_heartbeat
-
-    @property
-    def death_date(self) -> datetime | None:
-        """When it ended; None while it lives."""
-        return self._record.death
-
-    @property
-    def successful_job_count(self) -> int:
-        """How many jobs it finished."""
-        return self._record.successful_job_count
-
-    @property
-    def failed_job_count(self) -> int:
-        """How many runs of it failed, those that were retried included."""
-        return self._record.failed_job_count
-
-    @property
-    def total_working_time(self) -> float:
-        """How long its jobs ran in all, in seconds."""
-        return self._record.total_working_time
 
 
 def _several(queues: Queue | str | Sequence[Queue | str]) -> list[Queue | str]:

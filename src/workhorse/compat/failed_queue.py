@@ -15,7 +15,7 @@ from workhorse.core.ids import check_job_id, new_token
 from workhorse.core.settings import FAILURE_TTL
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Policy, Verdict
-from workhorse.store import jobs, views
+from workhorse.store import jobs, starting, views
 from workhorse.store.drivers import Client
 from workhorse.wire.claimed import Claimed
 from workhorse.wire.payload import Serializer, choose_serializer
@@ -147,7 +147,7 @@ class FailedQueue:
         execution = jobs.Execution(record.id, f"{new_token()}00000001", record.origin)
         record = replace(record, token=new_token())
         store = self._link.store
-        start = jobs.start(self._keys, record, execution, worker="quarantine", lease=_LEASE)
+        start = starting.start(self._keys, record, execution, worker="quarantine", lease=_LEASE)
         if (refused := store.run(start).refused[0]) not in ("", "again"):
             raise InvalidJobOperation(f"job {record.id} can't be quarantined: it is {refused}")
         claimed = Claimed(

@@ -65,17 +65,6 @@ class NewJob(NamedTuple):
     fields: list[Value]
 
 
-class StartedJob(NamedTuple):
-    """One job for ``start``."""
-
-    job_id: str
-    token: str
-    queue: str
-    execution_id: str
-    group: str
-    fields: list[Value]
-
-
 class Execution(NamedTuple):
     """One execution that holds, or held, a job."""
 
@@ -117,7 +106,7 @@ def enqueue(
         for record in records
     ]
     return script(
-        "enqueue", keys, {}, items, parse=lambda reply: _enqueued(without_broken(keys, reply))
+        "enqueue", keys, {}, items, parse=lambda reply: read_enqueued(without_broken(keys, reply))
     )
 
 
@@ -134,23 +123,8 @@ def _asks(record: JobRecord) -> str:
     return json.dumps({name: value for name, value in told.items() if value} or {"waits": True})
 
 
-def start(
-    keys: Keys, record: JobRecord, execution: Execution, *, worker: str, lease: float
-) -> Call[Enqueued]:
-    """Store a new job as started by *execution*, for a queue that runs its jobs itself."""
-    item = StartedJob(
-        record.id,
-        record.token,
-        record.origin,
-        execution.execution_id,
-        record.group_id or "",
-        encode(record),
-    )
-    args: Arguments = {"worker": worker, "lease": lease, "unique": int(record.unique)}
-    return script("start", keys, args, [item], parse=_enqueued)
-
-
-def _enqueued(reply: list[bytes]) -> Enqueued:
+def read_enqueued(reply: list[bytes]) -> Enqueued:
+    """Return what a script that enqueues answered."""
     stamp, *words = reply
     states: list[State] = []
     refused: list[str] = []

@@ -10,7 +10,7 @@ from workhorse.core.ids import new_token
 from workhorse.core.outcomes import Returned
 from workhorse.core.settings import LEASE, RESULT_TTL, TIMEOUT_GRACE
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs
+from workhorse.store import jobs, starting
 from workhorse.store.callbacks import set_callback_error
 from workhorse.store.drivers import Client, Store
 from workhorse.wire.claimed import Claimed, extras_of
@@ -40,7 +40,7 @@ def run_here(
     execution = jobs.Execution(record.id, f"{new_token()}00000001", record.origin)
     limit = runner.time_limit(record.timeout)
     lease = 86_400.0 if limit is None else max(LEASE, limit + TIMEOUT_GRACE)
-    start = jobs.start(keys, record, execution, worker=WORKER, lease=lease)
+    start = starting.start(keys, record, execution, worker=WORKER, lease=lease)
     refused = store.run(start).refused[0]
     if refused:
         return refused
