@@ -148,6 +148,11 @@ class Side:
 
     # Change
 
+    def dependencies(self, job_id: str) -> list[list[str]]:
+        """Return whom a job waits for, and all that it depends on."""
+        job = self._job(job_id)
+        return [job.dependency_ids, [one.id for one in job.fetch_dependencies()]]
+
     def cancel(self, job_id: str) -> None:
         self._job(job_id).cancel()
 
