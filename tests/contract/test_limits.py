@@ -137,6 +137,17 @@ def test_a_queue_that_is_forgotten_is_known_again_when_a_job_of_it_is_admitted(
     every_life: Life,
 ) -> None:
     life = every_life
+    life.enqueue("a", **ONE)
+    life.enqueue("b", origin="other", **ONE)
+    life.store.run(jobs.empty(life.keys, "other", keep_jobs=True, forget=True))
+    assert life.client.smembers("rq:queues") == {b"rq:queue:q"}
+    life.cancel("a")
+    assert life.waiting("other") == ["b"]
+    assert life.client.smembers("rq:queues") == {b"rq:queue:q", b"rq:queue:other"}
+
+
+def test_a_queue_onto_which_a_job_is_admitted_is_not_forgotten(every_life: Life) -> None:
+    life = every_life
     life.enqueue("a", "b", **ONE)
     life.store.run(jobs.empty(life.keys, "q", keep_jobs=True, forget=True))
     assert life.waiting() == ["b"]
@@ -180,6 +191,21 @@ def test_a_waiting_job_that_expires_is_passed_over(every_life: Life) -> None:
     every_life.client.delete("rq:job:b")
     every_life.cancel("a")
     assert (with_place(every_life), waiting(every_life)) == (["c"], [])
+
+
+@pytest.mark.parametrize("how", ["the next is admitted", "a sweep"])
+def test_the_children_of_a_job_that_expired_while_it_waited_are_told(
+    every_life: Life, how: str
+) -> None:
+    life = every_life
+    life.enqueue("a", "b", "c", **ONE)
+    life.enqueue("child", parents=Parents(("b",), on_failure="run"))
+    life.client.delete("rq:job:b")
+    if how == "a sweep":
+        Admit(life.store, life.keys).run_once(0)
+    else:
+        life.cancel("a")
+    assert life.client.hgetall("rq:promoting") == {b"b": b"0:gone"}
 
 
 def test_a_retry_that_waits_takes_a_place_again_when_it_is_due(every_life: Life) -> None:

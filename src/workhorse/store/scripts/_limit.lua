@@ -1,5 +1,6 @@
 --! keys: job, queues, queue, limits, limit, allowed, limited, place
 --! events: admit
+--! include: _vanished
 -- At most so many jobs with one key are queued or run: those have a place. The others wait, in the order in which
 -- they came. The keys are RQ's, and any of them may be of another kind: that keeps its own jobs, and stops nobody.
 local most_looked = 100
@@ -55,7 +56,8 @@ local function admit(name, first, at_front)
       'enqueue_at_front_on_retry', 'ended_at', 'ttl') or {}
     local to, queue = known[1] and after('admit', known[1]), known[2] or ''
     if not to or queue == '' or known[3] ~= name then
-      redis.call('ZREM', limited_key(name), id)  -- canceled, or begun anew, by RQ meanwhile; or gone
+      redis.call('ZREM', limited_key(name), id)  -- canceled, or begun anew, by RQ meanwhile
+      if not known[1] then note_vanished(id) end  -- or its ttl was over
     elseif not lenient('LLEN', queue_key(queue)) then
       passed = passed + 1  -- no list: it waits until it is one again, and others don't wait for that
     else

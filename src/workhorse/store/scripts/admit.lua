@@ -24,7 +24,11 @@ end
 local function clear(key, cursor, is_needed, name)
   local found, removed = redis.call('ZSCAN', key, cursor, 'COUNT', page), 0
   for at = 1, #found[2], 2 do
-    if not is_needed(name, found[2][at]) then removed = removed + redis.call('ZREM', key, found[2][at]) end
+    local id = found[2][at]
+    if not is_needed(name, id) then
+      removed = removed + redis.call('ZREM', key, id)
+      if redis.call('EXISTS', job_key(id)) == 0 then note_vanished(id) end
+    end
   end
   return found[1], removed
 end
