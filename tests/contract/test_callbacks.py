@@ -145,3 +145,46 @@ def test_a_callback_of_a_large_result_is_called_once(fleet: Fleet) -> None:
     assert fleet.state(job) == "finished"
     assert len(callbacks(fleet)) == 1
     assert callbacks(fleet)[0].endswith("while finished")
+
+
+# Exception handlers
+
+HANDLERS = [f"{HERE}.handled", f"{HERE}.handled_alone", f"{HERE}.raises"]
+
+
+@both_isolations
+def test_exception_handlers_are_called_in_turn_until_one_says_false(
+    fleet: Fleet, isolation: str
+) -> None:
+    job = enqueue(fleet, "raise", **ALL)
+    enqueue(fleet)
+    fleet.drain(isolation=isolation, exception_handlers=HANDLERS)
+    assert callbacks(fleet) == [
+        "failure ValueError: no such customer at work",
+        "handled ValueError: no such customer",
+        "handled alone",
+    ]
+    assert fleet.state(job) == "failed"
+
+
+@both_isolations
+def test_exception_handlers_are_called_for_a_failure_that_is_tried_again(
+    fleet: Fleet, isolation: str
+) -> None:
+    enqueue(fleet, "raise", retries_left=1, retry_intervals=(0,))
+    fleet.drain(isolation=isolation, exception_handlers=HANDLERS[:1])
+    assert callbacks(fleet) == ["handled ValueError: no such customer"] * 2
+
+
+@both_isolations
+@pytest.mark.parametrize("handler", ["raises", "exits", "segfaults", "no_such_function"])
+def test_a_handler_that_breaks_hides_nothing_and_ends_no_worker(
+    fleet: Fleet, isolation: str, handler: str
+) -> None:
+    job = enqueue(fleet, "raise")
+    other = enqueue(fleet)
+    fleet.drain(isolation=isolation, exception_handlers=[f"{HERE}.{handler}"])
+    assert fleet.state(job) == "failed"
+    assert fleet.error(job).rstrip().endswith("ValueError: no such customer")
+    assert fleet.fetch(job, "callback_error")
+    assert (runs(fleet), fleet.state(other)) == (2, "finished")

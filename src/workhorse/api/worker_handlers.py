@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 from workhorse.core.errors import InvalidOptionError
 from workhorse.wire.payload import name_call
@@ -35,7 +36,10 @@ class ExceptionHandlers:
 
 def check_handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, ...]:
     """Return the exception handlers given: none, one or several; functions or their names."""
-    several = [given] if isinstance(given, str) or callable(given) else list(given or ())
+    are_several = isinstance(given, list | tuple)
+    several = tuple(cast("Sequence[Handler]", given)) if are_several else (cast("Handler", given),)
+    if given is None:
+        return ()
     for handler in several:
         if isinstance(handler, str):
             name_call(handler)
@@ -43,4 +47,4 @@ def check_handlers(given: Handler | Sequence[Handler] | None) -> tuple[Handler, 
             raise InvalidOptionError(
                 f"exception_handlers: {handler!r} is no function, nor the dotted name of one"
             )
-    return tuple(several)
+    return several

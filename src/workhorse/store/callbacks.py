@@ -9,9 +9,7 @@ from workhorse.wire.keys import Keys
 
 
 def with_problem(settled: Settlement, problem: str) -> Settlement:
-    """Return the verdict with what a callback did wrong, to be kept with the job."""
-    if not problem:
-        return settled
+    """Return the verdict with what a callback did wrong, to be kept with the job; or nothing."""
     shown = problem.encode("utf-8", "backslashreplace")
     return settled._replace(fields=[*settled.fields, "callback_error", shown])
 

@@ -347,7 +347,7 @@ class Loop:
             number, settlement, after.limit, now=now
         )
         if not in_ledger:
-            self._note_end(number, settlement, now=now)
+            self._note_end(number, with_problem(settlement, ""), now=now)
             self._settle()
             self._ledger.call_settled(number, after.limit, now=now)
         self._calling[job.execution_id] = replace(calling, is_settled=not in_ledger)

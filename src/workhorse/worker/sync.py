@@ -11,7 +11,7 @@ from workhorse.core.outcomes import Returned
 from workhorse.core.settings import LEASE, RESULT_TTL, TIMEOUT_GRACE
 from workhorse.core.verdicts import Policy, judge
 from workhorse.store import jobs, starting
-from workhorse.store.callbacks import set_callback_error
+from workhorse.store.callbacks import set_callback_error, with_problem
 from workhorse.store.drivers import Client, Store
 from workhorse.wire.claimed import Claimed, extras_of
 from workhorse.wire.keys import Keys
@@ -82,6 +82,8 @@ def _run_and_settle(store: Store, running: runner.Running) -> None:
         ended_at=ended_at,
         called=after is not None,
     )
+    if after:
+        settlement = with_problem(settlement, "")
     store.run(jobs.settle(keys, [settlement], worker=WORKER, sent_at=time.monotonic()))
     if after and isinstance(run, LongRun):
         _call_back(store, keys, job, run.go_on(after))
