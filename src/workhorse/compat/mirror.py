@@ -7,15 +7,18 @@ from importlib import import_module
 from typing import Any
 
 
-def mirror(module: str, *names: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+def mirror(
+    module: str, *names: str, **renamed: str
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return ``__getattr__`` and ``__dir__`` for *module*: *names* are those of ``workhorse``.
 
-    Nothing is imported before it is asked for.
+    *renamed* have another name there. Nothing is imported before it is asked for.
     """
+    ours = {**{name: name for name in names}, **renamed}
 
     def find(name: str) -> Any:
-        if name not in names:
+        if name not in ours:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        return getattr(import_module("workhorse"), name)
+        return getattr(import_module("workhorse"), ours[name])
 
-    return find, lambda: sorted(names)
+    return find, lambda: sorted(ours)

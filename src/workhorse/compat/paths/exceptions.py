@@ -4,6 +4,7 @@ from workhorse.compat.mirror import mirror
 
 __getattr__, __dir__ = mirror(
     __name__,
+    "AbandonedJobError",
     "DeserializationError",
     "DuplicateJobError",
     "InvalidJobDependency",
@@ -12,4 +13,5 @@ __getattr__, __dir__ = mirror(
     "NoSuchJobError",
     "SchedulerNotFound",
     "TimeoutFormatError",
+    InvalidJobOperationError="InvalidJobOperation",
 )

@@ -11,4 +11,5 @@ __getattr__, __dir__ = mirror(
     "ReadyJobRegistry",
     "ScheduledJobRegistry",
     "StartedJobRegistry",
+    "clean_registries",
 )

@@ -4,8 +4,7 @@ from workhorse.compat.mirror import mirror
 
 __getattr__, __dir__ = mirror(
     __name__,
-    "DefaultSerializer",
     "JSONSerializer",
     "PickleSerializer",
-    "resolve_serializer",
+    DefaultSerializer="PickleSerializer",
 )
