@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry as ClientRetry
 
 from tests.fault.troubles import KEEPING, Restartable
 from tests.support.faults import Life
@@ -172,19 +174,22 @@ def start(client: Any, running: list[tuple[CronScheduler, threading.Thread]]) ->
 
 
 def test_window_s9_a_scheduler_outlives_the_servers_death(
-    own_server: Restartable, running: list[tuple[CronScheduler, threading.Thread]]
+    own_server: Restartable,
+    running: list[tuple[CronScheduler, threading.Thread]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    server = own_server.start(*KEEPING)
-    with server.client() as client:
+    path = str(own_server.start(*KEEPING).socket)
+    with redis.Redis(unix_socket_path=path, retry=ClientRetry(NoBackoff(), 0)) as client:
         start(client, running)
         wait_until(lambda: len(slots_of(client, "e")) >= 2)
         own_server.kill()
+        wait_until(lambda: "the server does not answer" in caplog.text, within=30)
         own_server.start(*KEEPING)
         before = set(slots_of(client, "e"))
         wait_until(lambda: len(set(slots_of(client, "e")) - before) >= 2, within=30)
-        for scheduler, thread in running:
-            scheduler.shutdown.request()
-            thread.join(20)
+        ((scheduler, thread),) = running
+        scheduler.shutdown.request()
+        thread.join(20)
         found = slots_of(client, "e")
         assert set(found.values()) == {1}
         first = min(found)
