@@ -66,6 +66,28 @@ class Side:
 
     # Look
 
+    def cron(self, name: str) -> dict[str, Any]:
+        """Return what RQ's monitors see of cron: schedulers, names, and the jobs of *name*."""
+        cron = import_module("rq.cron")
+        schedulers = cron.CronScheduler.all(self.connection)
+        return {
+            "schedulers": [each.to_dict() for each in schedulers],
+            "is_alive": [each.last_heartbeat is not None for each in schedulers],
+            "names": import_module("rq.cron_job_registry").get_names(self.connection),
+            "job_ids": cron.get_cron_job_ids(name, self.connection),
+        }
+
+    def fire_cron(self, call: str, name: str) -> list[str]:
+        """Have RQ's own scheduler fire an interval job once; return the ids of its history."""
+        cron = import_module("rq.cron")
+        scheduler = cron.CronScheduler(self.connection, name="theirs")
+        function = getattr(import_module("tests.compat.jobs"), call)
+        scheduler.register(function, "default", args=(1, 2), interval=60, name=name)
+        scheduler.register_birth()
+        scheduler.enqueue_jobs()
+        scheduler.save()
+        return list(cron.get_cron_job_ids(name, self.connection))
+
     def fetch(self, job_id: str, serializer: str | None = None) -> dict[str, Any]:
         """Return all that RQ tells of a job."""
         job = self._job(job_id, serializer)
