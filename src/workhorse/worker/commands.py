@@ -22,6 +22,9 @@ _SAID: Final = (
     "extended, and a worker is shut down by signals only"
 )
 
+HEARD_WITHIN: Final = 0.3
+"""Seconds that a command may take to be heard: who kills whatever runs means no newer job."""
+
 
 class Commands:
     """Hears the commands for some workers. While the server is away there are none."""

@@ -22,7 +22,7 @@ from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError
 from workhorse.store.fitness import refuse_unfit
 from workhorse.wire.commands import Kind
-from workhorse.worker.commands import Commands, Stops
+from workhorse.worker.commands import HEARD_WITHIN, Commands, Stops
 from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.roster import roster
 from workhorse.worker.executors.protocol import Executor
@@ -91,12 +91,17 @@ class Upkeep:
             if command.kind is Kind.SHUTDOWN:
                 self._shutdown.request()
             elif command.kind is Kind.KILL_HORSE:
-                if child := self._member.ledger.child():
-                    with suppress(ProcessLookupError, PermissionError):
-                        os.killpg(child, signal.SIGKILL)
+                self._kill_job()
             else:
                 self._kept_at = float("-inf")
                 self._stops.note(command)
+
+    def _kill_job(self) -> None:
+        ledger = self._member.ledger
+        child, since = ledger.child(), ledger.entered_since()
+        if child and since is not None and time.monotonic() - since >= HEARD_WITHIN:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child, signal.SIGKILL)
 
     def _keep(self) -> None:
         calls: list[Call[Any]] = [self._presence.register(self._member)]

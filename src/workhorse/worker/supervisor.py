@@ -345,8 +345,7 @@ class Supervisor:
                 watched.member.ledger.tell_to_stop()
                 os.kill(watched.member.pid, signal.SIGTERM)
             elif told.kind is Kind.KILL_HORSE:
-                say("kill", f"worker {told.worker} was told to kill its job", worker=told.worker)
-                watched.kill_job()
+                watched.kill_job(now)
             else:
                 self._kept_at = 0.0
                 self._stops.note(told)

@@ -14,6 +14,7 @@ from workhorse.core.outcomes import Crashed, Outcome, Stopped, TimedOut
 from workhorse.core.settings import BATCH_SECONDS
 from workhorse.store import jobs
 from workhorse.worker import runner
+from workhorse.worker.commands import HEARD_WITHIN
 from workhorse.worker.ledger import Held, LedgerBusyError, Slot
 from workhorse.worker.logs import say
 from workhorse.worker.options import WorkerOptions
@@ -147,14 +148,19 @@ class Watched:
                 with suppress(ProcessLookupError):
                     os.kill(self.member.ledger.child() or self.member.pid, signal.SIGALRM)
 
-    def kill_job(self) -> None:
-        """Kill the process of the job that runs, if one does, as ``kill -9``."""
+    def kill_job(self, now: float) -> None:
+        """Kill the process of the job that runs, as ``kill -9``; not of one that just began."""
         ledger = self.member.ledger
-        if child := ledger.child():
+        child = ledger.child()  # first: what is entered then is its job, or a newer one
+        since = ledger.entered_since()
+        if since is None or now - since < HEARD_WITHIN:
+            return
+        say("kill", f"worker {self.member.name} was told to kill its job", worker=self.member.name)
+        if self._options.isolation == "inline":
+            self.kill(Crashed("killed, because a person wants it (kill-horse)"))
+        elif child:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child, signal.SIGKILL)
-        elif self._options.isolation == "inline" and ledger.entered_since() is not None:
-            self.kill(Crashed("killed, because a person wants it (kill-horse)"))
 
     def _end_stopped(self, now: float) -> None:
         """Kill what was asked to stop and has had its time."""

@@ -10,7 +10,7 @@ import json
 import os
 import signal
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -63,6 +63,11 @@ class Side:
             for some in args
         ]
         return [job.id for job in self._queue(queue).enqueue_many(prepared)]
+
+    def enqueue_in(self, seconds: float, call: str, args: list[Any], **options: Any) -> str:
+        delay, function = timedelta(seconds=seconds), f"tests.compat.jobs.{call}"
+        job = self._queue("default").enqueue_in(delay, function, args=args, **options)
+        return str(job.id)
 
     # Look
 
