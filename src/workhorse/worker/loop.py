@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from workhorse.core.callbacks import After
 from workhorse.core.ids import GrowingTokens
@@ -25,10 +25,11 @@ from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_of_data
 from workhorse.wire.claimed import Claimed
 from workhorse.worker import callbacks, runner
+from workhorse.worker.ends import Ends
 from workhorse.worker.executors.protocol import Called, Ended, Executor
 from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
-from workhorse.worker.logs import JobLog, say, tell_dropped, tell_unwritten
+from workhorse.worker.logs import JobLog, say, tell_dropped
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.patience import insist, pause, tell
 from workhorse.worker.presence import executions_of
@@ -38,7 +39,6 @@ _COLLECT_FOR: Final = 0.25
 """Seconds between two looks around while a job runs elsewhere."""
 _MOMENT: Final = 0.02
 """The same, while anything waits behind that job."""
-_NOT_WRITTEN: Final = (jobs.Settled.REFUSED, jobs.Settled.GONE)
 
 
 class _GaveUp(Exception):  # noqa: N818 - not an error
@@ -92,9 +92,9 @@ class Loop:
         self._tokens = GrowingTokens()
         self._size = 1
         self._log = JobLog(describe=options.describe_jobs, tracebacks=options.tells_tracebacks)
-        self._ended: list[tuple[int, jobs.Settlement]] = []
+        self._ends = Ends(options, ledger, self._insist)
         self._calling: dict[str, callbacks.Calling] = {}
-        self._first_ended_at = self._asked_at = 0.0
+        self._asked_at = 0.0
         self._idle_since = time.monotonic()
         self._asked_alone = True
         self.jobs_run = 0
@@ -120,7 +120,7 @@ class Loop:
                             break
                         continue
                     self._rest(suspended=claim.suspended)
-            self._settle()
+            self._ends.settle()
         except _GaveUp:
             say("stop", "stopping although the server is away", level=logging.WARNING)
         self._log.sum_up(now=None)
@@ -142,7 +142,7 @@ class Loop:
     def _claim(self) -> jobs.Claim:
         """Settle what ended and claim the next batch, in one round trip."""
         token = self._tokens.next()
-        self._asked_alone = not self._ended
+        self._asked_alone = not self._ends
         count = self._size if not self._whole_run else 1
         if (left := self._jobs_left()) is not None:
             count = min(count, left)
@@ -161,7 +161,7 @@ class Loop:
             max_starts=options.max_starts,
         )
         try:
-            claim = self._settle_and(claim_call)
+            claim = self._ends.settle_and(claim_call)
         except ServerError as error:
             self._wait_out(error)
             return jobs.Claim([], [], suspended=False)
@@ -171,17 +171,6 @@ class Loop:
         self._note_suspended(suspended=claim.suspended)
         tell_dropped(claim.dropped)
         return claim
-
-    def _settle_and(self, claim: Call[jobs.Claim]) -> jobs.Claim:
-        try:
-            *settled, claimed = self._insist(lambda: [*self._settle_calls(), claim])
-        except ServerError:
-            # Perhaps it was one of the ends that was refused; the claim may be sent again.
-            self._settle_singly()
-            return cast("jobs.Claim", self._insist(lambda: [claim])[0])
-        if settled:
-            self._note_settled(settled[0])
-        return cast("jobs.Claim", claimed)
 
     def _promote(self) -> bool:
         """Return whether children of ended parents may have been queued: there were many."""
@@ -251,7 +240,7 @@ class Loop:
                 self._take_back(batch)
             while batch.waiting and self._executor.free_slots:
                 self._begin(batch, *batch.waiting.popleft())
-            hurry = batch.waiting or self._ended
+            hurry = batch.waiting or self._ends
             for told in self._executor.collect(_MOMENT if hurry else _COLLECT_FOR):
                 slowest = max(slowest, self._hear(told, batch))
             if batch.running:
@@ -279,10 +268,10 @@ class Loop:
 
     def _begin(self, batch: Batch, number: int, job: Claimed) -> None:
         now = time.monotonic()
-        if self._ended and (
-            now - self._first_ended_at > BATCH_SECONDS or not self._pace.is_short(_label(job))
+        if self._ends and (
+            now - self._ends.first_at > BATCH_SECONDS or not self._pace.is_short(_label(job))
         ):
-            self._settle()
+            self._ends.settle()
             now = time.monotonic()
         if not self._ledger.enter(number, now=now):
             return
@@ -326,29 +315,22 @@ class Loop:
             return
         if ended.waits:
             self._executor.go_on(job.execution_id, None, kill_after=None)
-        self._note_end(number, settlement, now=ended.ended_at)
-
-    def _note_end(self, number: int, settlement: jobs.Settlement, *, now: float) -> None:
-        if not self._ended:
-            self._first_ended_at = now
-        self._ended.append((number, settlement))
-        if not self._ledger.end(number, settlement, now=now):
-            self._settle()
+        self._ends.add(number, settlement, now=ended.ended_at)
 
     def _call(self, calling: callbacks.Calling, job: Claimed, after: After) -> None:
         """Have callbacks called, now that nothing can change how the job ended.
 
         That is in the ledger, for a process that dies of them; else it is settled first.
         """
-        self._settle()
+        self._ends.settle()
         number, settlement = calling.number, calling.settlement
         now = time.monotonic()
         in_ledger = not self._whole_run and self._ledger.call(
             number, settlement, after.limit, now=now
         )
         if not in_ledger:
-            self._note_end(number, with_problem(settlement, ""), now=now)
-            self._settle()
+            self._ends.add(number, with_problem(settlement, ""), now=now)
+            self._ends.settle()
             self._ledger.call_settled(number, after.limit, now=now)
         self._calling[job.execution_id] = replace(calling, is_settled=not in_ledger)
         kill_after = after.limit and after.limit + self._options.timeout_grace
@@ -361,7 +343,7 @@ class Loop:
             self._log.miscalled(job, problem)
         if not calling.is_settled:
             settlement = with_problem(calling.settlement, problem)
-            self._note_end(calling.number, settlement, now=time.monotonic())
+            self._ends.add(calling.number, settlement, now=time.monotonic())
             return
         self._ledger.forget([calling.number])
         if problem:
@@ -376,8 +358,8 @@ class Loop:
             self._abandon(batch)
         elif batch.waiting:
             self._take_back(batch)
-        if self._ended:
-            self._settle()
+        if self._ends:
+            self._ends.settle()
 
     def _take_back(self, batch: Batch) -> None:
         """Give the jobs that were not entered back to the front of their queues."""
@@ -399,48 +381,6 @@ class Loop:
             self._end(Ended(execution_id, outcome, began, now), number, job)
         batch.running.clear()
 
-    # Settle
-
-    def _settle(self) -> None:
-        """Settle what ended, now."""
-        if not self._ended:
-            return
-        try:
-            replies = self._insist(self._settle_calls)[0]
-        except ServerError:
-            self._settle_singly()
-        else:
-            self._note_settled(replies)
-
-    def _settle_singly(self) -> None:
-        """Settle what ended, and drop what the server refuses for good, one job at a time."""
-        waiting, self._ended = self._ended, []
-        for ended in waiting:
-            self._ended = [ended]
-            try:
-                self._note_settled(self._insist(self._settle_calls)[0])
-            except ServerError as error:
-                job = ended[1]
-                say("refuse", f"{job.queue}: the server refuses the end of {job.job_id}: {error}",
-                    level=logging.ERROR, job_id=job.job_id, error=str(error))  # fmt: skip
-                self._ledger.forget([ended[0]])
-                self._ended = []
-
-    def _settle_calls(self) -> list[Call[list[jobs.Settled]]]:
-        if not self._ended:
-            return []
-        settlements = [settlement for _, settlement in self._ended]
-        keys, name = self._options.keys, self._options.name
-        return [jobs.settle(keys, settlements, worker=name, sent_at=time.monotonic())]
-
-    def _note_settled(self, replies: Sequence[jobs.Settled]) -> None:
-        for (number, settlement), reply in zip(self._ended, replies, strict=True):
-            if reply in _NOT_WRITTEN and not self._ledger.is_done(number):
-                why = "it was deleted" if reply is jobs.Settled.GONE else "its lease was lost"
-                tell_unwritten(settlement.queue, settlement.job_id, why, reply)
-        self._ledger.forget([number for number, _ in self._ended])
-        self._ended.clear()
-
     def _release(self, claimed: Sequence[Claimed]) -> None:
         if claimed:
             options = self._options
@@ -459,7 +399,7 @@ class Loop:
         """Give up, while the server is away, if there is nothing to wait for."""
         self._tick()
         if self._shutdown.at_once or (
-            self._shutdown.requested and (self._watched or not self._ended)
+            self._shutdown.requested and (self._watched or not self._ends)
         ):
             raise _GaveUp
 
