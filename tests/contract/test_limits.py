@@ -67,6 +67,25 @@ def test_those_of_one_call_and_of_several_are_admitted_in_their_order(every_life
     assert_tidy(every_life)
 
 
+def test_who_comes_later_waits_behind_though_the_servers_clock_went_back(every_life: Life) -> None:
+    life = every_life
+    life.enqueue("a", "z", **ONE)
+    life.client.zincrby("rq:rl:mail:rate_limited", 3600, "z")  # as if it had come in an hour
+    life.enqueue("y", "x", **ONE)
+    life.enqueue("w", **ONE)
+    assert waiting(life) == ["z", "y", "x", "w"]
+
+
+def test_many_places_at_once_are_given_in_several_calls(life: Life) -> None:
+    ids = [f"j{number:04}" for number in range(1201)]
+    for first in range(0, 1201, 200):
+        life.enqueue(*ids[first : first + 200], **ONE)
+    life.enqueue("last", **{**ONE, "rate_limit_concurrency": 2000})
+    assert len(with_place(life)) == 501
+    life.store.run(limits.admit_all(life.keys, "mail"))
+    assert life.waiting() == [*ids, "last"]
+
+
 ENDS: dict[str, Any] = {
     "succeeds": lambda life, job: life.settle(job, Returned(b"")),
     "fails": lambda life, job: life.settle(job, Raised("boom")),

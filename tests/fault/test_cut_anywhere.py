@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -23,7 +24,7 @@ from tests.support.proxy import Fault, Proxy, Rule
 from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.states import State
 from workhorse.core.verdicts import Policy, judge
-from workhorse.store import jobs, saving, schedule, starting, workers
+from workhorse.store import jobs, limits, saving, schedule, starting, workers
 
 Act = Callable[[Life], object]
 """A call of a life whose client leads through the proxy."""
@@ -132,6 +133,36 @@ def _register(life: Life) -> Act:
     return lambda cut: cut.store.run(call)
 
 
+def _enqueue_limited(life: Life) -> Act:
+    life.enqueue("other", **LIMIT)
+    return lambda cut: cut.enqueue("a", "b", token="t" * 22, unique=True, **LIMIT)
+
+
+def _settle_limited(life: Life) -> Act:
+    job = life.start(**LIMIT)
+    life.enqueue("a", "b", **LIMIT)
+    return lambda cut: cut.settle(job, Returned(b"42"))
+
+
+def _settle_for_repeat(life: Life) -> Act:
+    job = life.start(repeats_left=2, repeat_intervals=(0,), **LIMIT)
+    return lambda cut: cut.settle(job, judge(Returned(b"42"), job.policy))
+
+
+def _cancel_limited(life: Life) -> Act:
+    life.enqueue("a", "b", "c", **LIMIT)
+    return lambda cut: cut.cancel("a")
+
+
+def _admit(life: Life) -> Act:
+    life.enqueue("a", "b", "c", **LIMIT)
+    life.client.delete("rq:job:a")
+    call = limits.admit(life.keys, [limits.Limit(b"mail")])
+    return lambda cut: cut.store.run(call)
+
+
+LIMIT: dict[str, Any] = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
+
 KINDS = {
     "enqueue": Kind(_enqueue, "enqueue", tells_again=False),
     "start": Kind(_start, "start", tells_again=False),
@@ -148,6 +179,11 @@ KINDS = {
     "delete": Kind(_delete, "delete", tells_again=False),
     "empty": Kind(_empty, "empty", tells_again=False),
     "set_meta": Kind(_set_meta, "set_meta"),
+    "enqueue with a limit": Kind(_enqueue_limited, "enqueue", tells_again=False),
+    "settle with a limit": Kind(_settle_limited, "settle", tells_again=False),
+    "settle for a repeat": Kind(_settle_for_repeat, "settle", tells_again=False),
+    "cancel with a limit": Kind(_cancel_limited, "cancel", tells_again=False),
+    "admit": Kind(_admit, "admit", tells_again=False),
     "register": Kind(_register, "register", tells_again=False),
 }
 

@@ -63,7 +63,7 @@ def admit_all(keys: Keys, key: str) -> Plan[int]:
     limit, admitted, is_done = Limit(limit_name(key).encode()), 0, False
     while not is_done:
         (found,) = yield from admit(keys, [limit])
-        limit, is_done = found.following, found.is_whole
+        limit, is_done = found.following, found.is_whole and not found.admitted
         admitted += found.admitted
     return admitted
 

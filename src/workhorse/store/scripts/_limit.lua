@@ -3,8 +3,7 @@
 --! include: _vanished
 -- At most so many jobs with one key are queued or run: those have a place. The others wait, in the order in which
 -- they came. The keys are RQ's, and any of them may be of another kind: that keeps its own jobs, and stops nobody.
-local most_looked = 100
-local places_asked = 0
+local most_stale, most_admitted = 100, 500
 
 -- An error, before anything is stored, where the keys of a limit can't be worked.
 local function check_limit(name)
@@ -47,17 +46,17 @@ end
 -- Give free places to those that wait; return how many. `first`, where it is among them, goes where `at_front` says.
 local function admit(name, first, at_front)
   local most = tonumber(lenient('HGET', limit_key(name), 'concurrency') or '')
-  local looked, passed, admitted = 0, 0, 0
-  while looked < most_looked do
+  local stale, passed, admitted = 0, 0, 0
+  while stale + passed < most_stale and admitted < most_admitted do
     local id = (lenient('ZRANGE', limited_key(name), passed, passed) or {})[1]
     if not id or (lenient('ZCARD', allowed_key(name)) or math.huge) >= (most or 1) then break end
-    looked = looked + 1
     local known = lenient('HMGET', job_key(id), 'status', 'origin', 'rate_limit_key', 'enqueue_at_front',
       'enqueue_at_front_on_retry', 'ended_at', 'ttl') or {}
     local to, queue = known[1] and after('admit', known[1]), known[2] or ''
     if not to or queue == '' or known[3] ~= name then
       redis.call('ZREM', limited_key(name), id)  -- canceled, or begun anew, by RQ meanwhile
       if not known[1] then note_vanished(id) end  -- or its ttl was over
+      stale = stale + 1
     elseif not lenient('LLEN', queue_key(queue)) then
       passed = passed + 1  -- no list: it waits until it is one again, and others don't wait for that
     else
@@ -74,9 +73,10 @@ end
 
 -- Have a job wait for a place, and give it one if there is one. Of a new job the concurrency holds from now on.
 local function wait_for_place(name, concurrency, job_id, at_front, to, is_new)
-  -- Those of one call came one after the other, too; a call takes longer than a microsecond for each.
-  redis.call('ZADD', limited_key(name), score(now + places_asked / 1000000), job_id)
-  places_asked = places_asked + 1
+  -- After the last, also where that came in the same call, or by a clock that was ahead.
+  local last = tonumber(redis.call('ZRANGE', limited_key(name), -1, -1, 'WITHSCORES')[2] or '') or 0
+  local since = (last >= now and last < now + 86400) and last + 0.000001 or now
+  redis.call('ZADD', limited_key(name), score(since), job_id)
   redis.call(is_new and 'HSET' or 'HSETNX', limit_key(name), 'concurrency', tonumber(concurrency or '') or 1)
   redis.call('HSET', job_key(job_id), 'status', to)
   lenient('SADD', limits_key(), name)
