@@ -1,15 +1,19 @@
-"""Schedulers that are killed again and again, while minutes pass on a clock of the test's own.
+"""Schedulers that are killed again and again, while minutes pass by the server's clock.
 
-A program: `python -m tests.fault.cron_storm SOCKET BEGIN SECONDS SEED`. It says how many died.
+A program: `python -m tests.fault.cron_storm SOCKET CLOCK BEGIN SECONDS SEED`. CLOCK is the file by
+which the server's clock is moved (clock.c). It says how many died.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
 import random
 import signal
+import struct
 import sys
 import time
+from pathlib import Path
 from typing import NoReturn
 
 import redis
@@ -20,24 +24,31 @@ from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 from workhorse.worker.duties.cron import Cron
 
-CLOCK = "clock-of-the-test"
 SCHEDULERS = 3
 STEP = 1.0
 _PAUSE = 0.004
 
 
-def connect(path: str) -> redis.Redis:
-    return redis.Redis(unix_socket_path=path, retry=Retry(NoBackoff(), 0))
+class MovedClock:
+    """The clock of a server, in the hands of a test."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._ahead = mmap.mmap(file.fileno(), struct.calcsize("d"))
+
+    def set(self, moment: float) -> None:
+        """Have the server's time be *moment* now, and go on from there."""
+        struct.pack_into("d", self._ahead, 0, float(round(moment - time.time())))
 
 
 def fire_on(path: str) -> NoReturn:
-    """Be a scheduler until killed: fire what is due by the clock of the test."""
-    client = connect(path)
+    """Be a scheduler until killed: fire what is due, without a pause."""
+    client = redis.Redis(unix_socket_path=path, retry=Retry(NoBackoff(), 0))
     duty = Cron(Store(client), Keys())
+    passed = 0.0
     while True:
-        told = client.get(CLOCK)
-        assert isinstance(told, bytes)
-        duty.run_once(0.0, at=float(told))
+        duty.run_once(passed)
+        passed += 10  # seconds, as it seems to the duty: it looks each time
 
 
 def start(path: str) -> int:
@@ -50,26 +61,22 @@ def start(path: str) -> int:
     return pid
 
 
-def storm(path: str, begin: float, seconds: float, seed: int) -> int:
+def storm(path: str, clock: MovedClock, begin: float, seconds: float, seed: int) -> int:
     dice = random.Random(seed)  # noqa: S311 - dice that fall the same way again
-    client = connect(path)
-    client.set(CLOCK, begin)
-    client.close()  # not for the forks
+    clock.set(begin)
     running = [start(path) for _ in range(SCHEDULERS)]
-    killed = 0
+    killed, now = 0, begin
     try:
-        with connect(path) as clock:
-            now = begin
-            while now < begin + seconds:
-                now += STEP
-                clock.set(CLOCK, now)
-                time.sleep(dice.random() * _PAUSE)
-                if dice.random() < 0.3:
-                    victim = running.pop(dice.randrange(len(running)))
-                    os.kill(victim, signal.SIGKILL)
-                    os.waitpid(victim, 0)
-                    killed += 1
-                    running.append(start(path))
+        while now < begin + seconds:
+            now += STEP
+            clock.set(now)
+            time.sleep(dice.random() * _PAUSE)
+            if dice.random() < 0.3:
+                victim = running.pop(dice.randrange(len(running)))
+                os.kill(victim, signal.SIGKILL)
+                os.waitpid(victim, 0)
+                killed += 1
+                running.append(start(path))
     finally:
         for pid in running:
             os.kill(pid, signal.SIGKILL)
@@ -78,5 +85,8 @@ def storm(path: str, begin: float, seconds: float, seed: int) -> int:
 
 
 if __name__ == "__main__":
-    died = storm(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
+    died = storm(
+        sys.argv[1], MovedClock(Path(sys.argv[2])), float(sys.argv[3]), float(sys.argv[4]),
+        int(sys.argv[5]),
+    )  # fmt: skip
     sys.stdout.write(f"{died}\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry as ClientRetry
 
+from tests.fault.cron_storm import MovedClock
 from tests.fault.troubles import KEEPING, Restartable
 from tests.support.faults import Life
 from tests.support.proxy import Fault, Rule
+from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
 from workhorse import Queue
 from workhorse.cron import Cron, CronScheduler
@@ -54,22 +58,70 @@ def next_hour(client: Any) -> float:
     return 3600.0 * (int(Store(client).run(store.now(Keys()))) // 3600 + 1)
 
 
+@dataclass
+class Moved:
+    """A server whose clock is in the hands of the test."""
+
+    server: RunningServer
+    client: Any
+    path: Path
+
+    def set(self, moment: float) -> None:
+        MovedClock(self.path).set(moment)
+
+
+@pytest.fixture
+def moved(
+    tmp_path: Path, own_server: Restartable, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Moved]:
+    compiler = shutil.which("cc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("the server's clock is moved by a library that is compiled here")
+    library, path = tmp_path / "clock.so", tmp_path / "ahead"
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    path.write_bytes(bytes(8))
+    with monkeypatch.context() as environment:
+        environment.setenv("LD_PRELOAD", str(library))
+        environment.setenv("CLOCK_AHEAD", str(path))
+        server = own_server.start()
+    with server.client() as client:
+        yield Moved(server, client, path)
+
+
+def test_fault_66_what_is_due_is_due_by_the_servers_clock(moved: Moved) -> None:
+    begin = next_hour(moved.client)
+    plan(moved.client, "e", begin, cron="*/10 * * * *")
+    duty = Duty(Store(moved.client), Keys())
+    made: list[int] = []
+    for number in range(12):
+        moved.set(begin - 299 + 300 * number)
+        made.append(duty.run_once(100.0 * number).done)
+    assert made == [0, 1] * 6
+    assert set(slots_of(moved.client, "e").values()) == {1}
+    moved.set(begin)  # the clock is put back: nothing fires again
+    assert duty.run_once(9999.0).done == 0
+
+
 @pytest.mark.timeout(240)
 def test_fault_66_ten_minutes_of_schedulers_that_are_killed_fire_each_slot_once(
-    client: redis.Redis, server_socket: Path
+    moved: Moved,
 ) -> None:
+    client = moved.client
     begin = next_hour(client)
     rules: dict[str, Any] = {"misfire": "all", "catch_up": 1000}
     plan(client, "seconds", begin, cron="*/5 * * * * *", **rules)
     plan(client, "minutes", begin, cron="* * * * *", zone="Europe/Berlin", **rules)
     plan(client, "interval", begin, interval=7, **rules)
     plan(client, "jitter", begin, cron="* * * * *", jitter=20, **rules)
-    words = [sys.executable, "-m", "tests.fault.cron_storm", str(server_socket)]
+    words = [str(moved.server.socket), str(moved.path), str(begin - 1), "630", "1"]
     told = subprocess.run(
-        [*words, str(begin), "630", "1"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-m", "tests.fault.cron_storm", *words],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
     assert int(told.stdout) > 100
-    Duty(Store(client), Keys()).run_once(0.0, at=begin + 630)  # what nobody was left to do
+    moved.set(begin + 631)
+    Duty(Store(client), Keys()).run_once(0.0)  # what nobody was left to do
     for name, every in (("seconds", 5), ("minutes", 60), ("interval", 7), ("jitter", 60)):
         found = slots_of(client, name)
         slots = [begin + number * every for number in range(600 // every)]
