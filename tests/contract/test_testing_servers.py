@@ -210,6 +210,29 @@ except NoTestServerError as error:
 """
 
 
+NO_SERVER = """
+from importlib import metadata
+def absent(name):
+    raise metadata.PackageNotFoundError(name)
+metadata.files = absent
+from workhorse.testing import NoTestServerError, inline, server
+for use in (server, inline):
+    try:
+        use().__enter__()
+    except NoTestServerError as error:
+        print(error)
+"""
+
+
+def test_without_the_embedded_server_what_to_install_is_said() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", NO_SERVER], capture_output=True, text=True, check=True
+    )
+    first, second = said.stdout.splitlines()
+    assert first == second
+    assert 'pip install "workhorse[embedded]"' in first
+
+
 @pytest.mark.parametrize("absent", ["fakeredis", "lupa"])
 def test_without_fakeredis_a_fake_server_says_what_to_install(absent: str) -> None:
     said = subprocess.run(
