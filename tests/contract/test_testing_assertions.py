@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from unittest.mock import ANY
 
 import pytest
@@ -13,6 +14,7 @@ from workhorse.testing import (
     all_enqueued,
     assert_enqueued,
     assert_not_enqueued,
+    clock,
     drain,
     enqueued,
 )
@@ -26,6 +28,32 @@ def test_a_call_that_was_enqueued_is_found_by_each_of_its_parts() -> None:
     assert assert_enqueued("tests.support.shop.send", args=[17], kwargs={"copy": True}) == job
     assert assert_enqueued(shop.send, args=(17,), queue=shop.mail, times=1) == job
     assert assert_enqueued(shop.send, kwargs={"copy": ANY}, queue="mail") == job
+
+
+def test_the_time_that_a_job_was_to_wait_for_is_compared() -> None:
+    week = timedelta(days=7)
+    job = shop.mail.enqueue_in(week, shop.send, 1)
+    shop.mail.enqueue_at(datetime.now(UTC) + timedelta(hours=1), shop.send, 2)
+    shop.mail.enqueue(shop.send, 3)
+    clock.advance(days=8)
+    drain()
+    job.refresh()
+    assert assert_enqueued(shop.send, due_in=week, times=1) == job
+    assert assert_enqueued(shop.send, due_in=3600).args == (2,)
+    assert assert_enqueued(shop.send, due_in=0).args == (3,)
+    assert_not_enqueued(shop.send, args=[1], due_in=0)
+    with pytest.raises(AssertionError) as caught:
+        assert_enqueued(shop.send, args=[1], due_in=timedelta(days=6))
+    first, nearest, *_ = str(caught.value).splitlines()
+    assert first.startswith("tests.support.shop.send(1, ...) in 6 days, 0:00:00 was not enqueued")
+    assert nearest.endswith("send(1) on queue 'mail' in 7 days, 0:00:00  <- differs in time")
+
+
+def test_what_was_enqueued_is_as_it_was_then() -> None:
+    job = shop.mail.enqueue(shop.send, 1)
+    drain()
+    job.refresh()
+    assert [told.get_status(refresh=False) for told in all_enqueued()] == ["queued"]
 
 
 def test_a_decorated_function_is_found() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from workhorse import Job, Queue
 from workhorse.api.cron import Cron
 from workhorse.core.errors import InvalidOptionError
 from workhorse.store import clock as store_clock
+from workhorse.store.audit import audit
 from workhorse.store.drivers import Store
 from workhorse.testing import ServerForTests, clock, drain
 from workhorse.testing.time_travel import pass_time
@@ -138,6 +140,24 @@ def test_sent_again_it_moves_nothing_twice(every_client: Any) -> None:
         assert 800 < every_client.ttl("rq:turn:x") <= 900
     store.run(store_clock.advance(keys, 100, token="u" * 24))
     assert every_client.zscore("rq:scheduled:q", "j") == 1_999_999_800.25
+
+
+def test_what_is_long_over_does_not_become_what_is_kept_for_ever(every_client: Any) -> None:
+    every_client.zadd("rq:finished:q", {"j": 50, "k": -1, "l": "+inf"})
+    Store(every_client).run(store_clock.advance(Keys(), 100, token="t" * 24))
+    scores = every_client.zrange("rq:finished:q", 0, -1, withscores=True)
+    assert scores == [(b"k", -1), (b"j", 0), (b"l", math.inf)]
+
+
+def test_nothing_is_out_of_place_after_it(on_server: ServerForTests) -> None:
+    shop.mail.enqueue_in(7200, shop.send, 1)
+    shop.mail.enqueue(shop.send, 2, result_ttl=60)
+    shop.mail.enqueue(shop.send, 3)
+    drain()
+    clock.advance(hours=1)
+    assert on_server.connection.ttl("rq:advanced") > 0
+    drain()
+    assert audit(on_server.store, Keys()) == []
 
 
 def test_keys_of_another_kind_than_they_should_be_are_passed_over(every_client: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,24 @@ def test_a_worker_that_was_made_before_uses_the_server() -> None:
     shop.place(1)
     assert shop.worker.work(burst=True)
     assert shop.mail.count == 0
+
+
+@pytest.mark.usefixtures("on_server")
+def test_other_threads_use_the_server() -> None:
+    thread = threading.Thread(target=shop.place, args=(1,))
+    thread.start()
+    thread.join()
+    assert shop.mail.count == 1
+    assert [job.args for job in all_enqueued()] == [(1,)]
+
+
+@pytest.mark.usefixtures("on_server")
+def test_what_is_put_on_a_pipeline_is_noted_and_runs_once_that_is_executed() -> None:
+    with shop.mail.connection.pipeline() as pipeline:
+        job = shop.mail.enqueue(shop.send, 1, pipeline=pipeline)
+        assert (all_enqueued(), drain()) == ([job], [])
+        pipeline.execute()
+    assert drain() == [job]
 
 
 @pytest.mark.usefixtures("on_server")
@@ -208,6 +227,29 @@ try:
 except NoTestServerError as error:
     print(error)
 """
+
+
+NO_SERVER = """
+from importlib import metadata
+def absent(name):
+    raise metadata.PackageNotFoundError(name)
+metadata.files = absent
+from workhorse.testing import NoTestServerError, inline, server
+for use in (server, inline):
+    try:
+        use().__enter__()
+    except NoTestServerError as error:
+        print(error)
+"""
+
+
+def test_without_the_embedded_server_what_to_install_is_said() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", NO_SERVER], capture_output=True, text=True, check=True
+    )
+    first, second = said.stdout.splitlines()
+    assert first == second
+    assert 'pip install "workhorse[embedded]"' in first
 
 
 @pytest.mark.parametrize("absent", ["fakeredis", "lupa"])

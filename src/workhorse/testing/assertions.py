@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from workhorse.api.job import Job
@@ -15,6 +16,8 @@ from workhorse.wire.payload import name_call
 Function = Callable[..., Any] | str
 
 _SHOWN: Final = 10
+_NEAR: Final = 1.0
+"""Seconds by which a time may differ."""
 _LONGEST: Final = 200
 
 
@@ -39,17 +42,19 @@ def assert_enqueued(
     args: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
     queue: Queue | str | None = None,
+    due_in: timedelta | float | None = None,
     times: int | None = None,
 ) -> Job:
     """Fail unless a call of *func* was enqueued in this process; return its job, the first one.
 
     What is given must be equal: *args* and *kwargs* as they were given to ``enqueue``
-    (``unittest.mock.ANY`` stands for anything), the *queue*, by its name. With *times* there must
-    be exactly so many, else one or more. Raises AssertionError, which shows what was enqueued.
+    (``unittest.mock.ANY`` stands for anything), the *queue*, by its name, and *due_in*, the time
+    that it was to wait for (within a second; 0 for not at all). With *times* there must be exactly
+    so many, else one or more. Raises AssertionError, which shows what was enqueued.
     """
     if times is not None and times < 1:
         raise InvalidOptionError(f"times={times}: for none there is assert_not_enqueued")
-    jobs, wanted = all_enqueued(), _wanted(func, args, kwargs, queue)
+    jobs, wanted = all_enqueued(), _wanted(func, args, kwargs, queue, due_in)
     found = [job for job in jobs if not wanted.misses_of(job)]
     if not found or times not in {None, len(found)}:
         was = f"was enqueued {_times(len(found))}" if found else "was not enqueued"
@@ -64,9 +69,10 @@ def assert_not_enqueued(
     args: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
     queue: Queue | str | None = None,
+    due_in: timedelta | float | None = None,
 ) -> None:
     """Fail if such a call was enqueued in this process; otherwise as ``assert_enqueued``."""
-    jobs, wanted = all_enqueued(), _wanted(func, args, kwargs, queue)
+    jobs, wanted = all_enqueued(), _wanted(func, args, kwargs, queue, due_in)
     found = [job for job in jobs if not wanted.misses_of(job)]
     if found:
         raise AssertionError(
@@ -83,12 +89,15 @@ class Wanted:
     args: Sequence[Any] | None
     kwargs: Mapping[str, Any] | None
     queue: str | None
+    due_in: float | None = None
 
     def misses_of(self, job: Job) -> list[str]:
         """Return in what *job* differs: nothing for one that was looked for."""
         misses: list[str] = []
         if self.queue is not None and job.origin != self.queue:
             misses.append("queue")
+        if self.due_in is not None and abs(_wait_of(job) - self.due_in) > _NEAR:
+            misses.append("time")
         try:
             name, args, kwargs = job.func_name, list(job.args), dict(job.kwargs)
         except DeserializationError:
@@ -108,7 +117,7 @@ class Wanted:
         if self.args is None or self.kwargs is None:
             words.append("...")
         on = "" if self.queue is None else f" on queue {self.queue!r}"
-        return f"{self.func_name}({', '.join(words)}){on}"
+        return f"{self.func_name}({', '.join(words)}){on}{_in(self.due_in or 0)}"
 
 
 def _wanted(
@@ -116,10 +125,12 @@ def _wanted(
     args: Sequence[Any] | None,
     kwargs: Mapping[str, Any] | None,
     queue: Queue | str | None,
+    due_in: timedelta | float | None,
 ) -> Wanted:
     if isinstance(args, str | bytes):
         raise InvalidOptionError(f"args={args!r}: give a list of the arguments, as in args=[17]")
-    return Wanted(_name_of(func), args, kwargs, _name_or_none(queue))
+    seconds = due_in.total_seconds() if isinstance(due_in, timedelta) else due_in
+    return Wanted(_name_of(func), args, kwargs, _name_or_none(queue), seconds)
 
 
 def _name_of(func: Function) -> str:
@@ -167,7 +178,21 @@ def _shown(job: Job) -> str:
         call = job.get_call_string()
     except DeserializationError:
         call = f"{job.description} (which can't be read here)"
-    return f"{_brief(call)} on queue {job.origin!r}"
+    return f"{_brief(call)} on queue {job.origin!r}{_in(_wait_of(job))}"
+
+
+def _wait_of(job: Job) -> float:
+    """Return the seconds that *job* was to wait for its time when it was enqueued."""
+    record = job.record
+    if record.due_in is not None:
+        return record.due_in
+    if record.scheduled_for is None or record.created_at is None:
+        return 0
+    return record.scheduled_for - record.created_at.timestamp()
+
+
+def _in(seconds: float) -> str:
+    return "" if seconds <= 0 else f" in {timedelta(seconds=round(seconds))}"
 
 
 def _brief(text: str) -> str:

@@ -49,9 +49,9 @@ def drain(
     for its time: whenever nothing else is left, the clock is moved to the next one's.
 
     A job that has failed for good ends it with JobFailedError, whose cause is what was raised,
-    unless *raise_errors* is False. EndlessDrainError is raised after *limit* runs. Jobs run in the order
-    of a worker, each with its time limit and ``get_current_job()``; each is in the list once, as
-    it is then.
+    unless *raise_errors* is False. EndlessDrainError is raised after *limit* runs. Jobs run in the
+    order of a worker, each with its time limit and ``get_current_job()``; each is in the list
+    once, as it is then.
     """
     found = server_in_use()
     given = next((queue for queue in queues if isinstance(queue, Queue)), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 from workhorse.api.job import Job
 from workhorse.wire.payload import Serializer
@@ -16,8 +17,8 @@ class Record:
         self._serializers: dict[str, Serializer] = {}
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """Note new *jobs*."""
-        self.jobs += jobs
+        """Note new *jobs*, as they are now."""
+        self.jobs += [copy(job) for job in jobs]
         for job in jobs:
             self._serializers[job.origin] = job.serializer
 
