@@ -15,6 +15,7 @@ from tests.support import calls
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
 from workhorse import InvalidOptionError, Job, Queue, SimpleWorker, Worker
+from workhorse.api.registered import RegisteredWorker
 
 
 @pytest.fixture
@@ -173,6 +174,36 @@ def test_a_live_worker_tells_of_itself(queue: Queue, client: redis.Redis) -> Non
             assert moment is not None
             assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
         assert repr(seen).startswith("RegisteredWorker('w1'")
+
+
+def anew(worker: RegisteredWorker) -> RegisteredWorker:
+    worker.refresh()
+    return worker
+
+
+def test_a_live_worker_is_asked_what_it_does(queue: Queue, client: redis.Redis) -> None:
+    with at_work(queue, "other", name="w1"):
+        assert Worker.all_keys(client) == ["rq:worker:w1"]
+        assert Worker.all_keys(queue=Queue("third", client)) == []
+        (seen,) = Worker.all(connection=client)
+        assert seen.queues == [queue, Queue("other", client)]
+        assert seen.queue_keys() == ["rq:queue:low", "rq:queue:other"]
+        assert seen.connection is client
+        assert (seen.executions, seen.execution) == ([], None)
+        job = queue.enqueue(calls.sleep, 1)
+        wait_until(lambda: seen.execution is not None)
+        assert [run.job_id for run in seen.executions] == [job.id]
+        wait_until(lambda: anew(seen).get_state() == "busy")
+        with pytest.warns(DeprecationWarning, match="get_state"):
+            assert seen.state == "busy"
+        job.wait(30)
+        wait_until(lambda: anew(seen).successful_job_count == 1)
+    seen.refresh()
+    assert seen.name == "w1"  # as it was last
+
+
+def test_a_worker_of_ones_own_has_keys(queue: Queue) -> None:
+    assert Worker([queue, "other"]).queue_keys() == ["rq:queue:low", "rq:queue:other"]
 
 
 def test_a_worker_counts_its_jobs(queue: Queue, client: redis.Redis) -> None:

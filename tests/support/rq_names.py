@@ -23,7 +23,7 @@ DOCUMENT = ROOT / "docs" / "from-rq.md"
 SNAPSHOT = ROOT / "tests" / "compat" / "rq_surface.json"
 
 THERE = ("same", "better")
-VERDICTS = (*THERE, "not yet", "not wanted")
+VERDICTS = (*THERE, "not wanted")
 
 _SECTION = re.compile(r"^### `(rq[^`]*)`(?: → (.*))?$")
 _NAME = re.compile(r"`([^`]+)`(?: → `([^`]+)`)?")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from workhorse.api.connection import Link, default_keys
 from workhorse.api.executions import Execution
 from workhorse.api.job import Job
+from workhorse.api.queue import Queue
 from workhorse.core.errors import NoSuchJobError
-from workhorse.store import executions
+from workhorse.store import executions, views
 from workhorse.store.views import WorkerRecord
 
 
@@ -39,9 +42,45 @@ class RegisteredWorker:
         """Return what it did then: started, busy, idle or suspended."""
         return self._record.state
 
+    @property
+    def state(self) -> str:
+        """RQ's old name of ``get_state()``."""
+        hint = "worker.state: use worker.get_state()"
+        warnings.warn(hint, DeprecationWarning, stacklevel=2)
+        return self.get_state()
+
+    def refresh(self) -> None:
+        """Look at it anew; one that is gone stays as it was last."""
+        record = self._link.store.run(views.worker(self._keys, self.name))
+        self._record = record or self._record
+
+    @property
+    def connection(self) -> Any:
+        """The client that it is asked of."""
+        return self._link.store.client
+
+    @property
+    def queues(self) -> list[Queue]:
+        """Its queues, the most urgent first."""
+        return [Queue(name, self.connection) for name in self._record.queues]
+
     def queue_names(self) -> list[str]:
         """Return the names of its queues, the most urgent first."""
         return list(self._record.queues)
+
+    def queue_keys(self) -> list[str]:
+        """Return the keys of its queues on the server, the most urgent first."""
+        return [self._keys.queue(name) for name in self._record.queues]
+
+    @property
+    def executions(self) -> list[Execution]:
+        """The runs of jobs that it holds now, asked of the server."""
+        return self.get_current_executions()
+
+    @property
+    def execution(self) -> Execution | None:
+        """The first of them; None for none."""
+        return next(iter(self.get_current_executions()), None)
 
     def get_current_executions(self, refresh: bool = False) -> list[Execution]:  # noqa: FBT001, FBT002 - as in RQ
         """Return the runs of jobs that it holds now: those it runs, and those it will run next.

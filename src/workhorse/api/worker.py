@@ -163,6 +163,10 @@ class Worker(ExceptionHandlers):
         """Return the names of its queues, the most urgent first."""
         return list(self._options.queues)
 
+    def queue_keys(self) -> list[str]:
+        """Return the keys of its queues on the server, the most urgent first."""
+        return [self._options.keys.queue(name) for name in self._options.queues]
+
     def work(  # noqa: PLR0913 - RQ's signature
         self,
         burst: bool = False,  # noqa: FBT001, FBT002 - positional in RQ
@@ -219,6 +223,13 @@ class Worker(ExceptionHandlers):
         records = store.look_at([views.worker(keys, name) for name in names])
         link = link_to(store.client)
         return [RegisteredWorker(each, link) for each in records if each and not each.death]
+
+    @classmethod
+    def all_keys(
+        cls, connection: Client | str | None = None, queue: Queue | None = None
+    ) -> list[str]:
+        """Return the keys of the workers that are alive, for ``find_by_key``."""
+        return [worker.key for worker in cls.all(connection, queue=queue)]
 
     @classmethod
     def count(cls, connection: Client | str | None = None, queue: Queue | None = None) -> int:
