@@ -21,7 +21,7 @@ from tests.support.lives import Life as Calls
 from tests.support.proxy import Fault, Rule, Seen
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
-from workhorse import Job, Queue, Retry, SimpleWorker, Worker
+from workhorse import Group, Job, Queue, Retry, SimpleWorker, Worker
 from workhorse.cli.main import run as command_line
 from workhorse.core.settings import RECONCILE_AFTER
 from workhorse.core.states import State
@@ -326,6 +326,25 @@ READS: dict[str, Callable[[Queue], object]] = {
         queue.count, len(queue), queue.is_empty(), queue.job_ids, queue.jobs,
         queue.get_job_position("queued"), Queue.all(queue.connection),
     ],
+    "registries": lambda queue: [
+        (
+            registry.count, len(registry), registry.get_job_ids(), registry.get_jobs(0, 9),
+            registry.get_expired_job_ids(), "lapsed" in registry,
+        )
+        for registry in (
+            queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry,
+            queue.deferred_job_registry, queue.ready_job_registry, queue.scheduled_job_registry,
+            queue.canceled_job_registry,
+        )
+    ],
+    "groups": lambda queue: [
+        (group.get_jobs(), group.count, group.count_by_status(), group.get_job_ids())
+        for group in Group.all(queue.connection)
+    ],
+    "executions": lambda queue: [
+        (worker.get_current_executions(), worker.get_current_job())
+        for worker in Worker.all(queue.connection)
+    ] + [Job.fetch("lapsed", queue.connection).get_executions()],
     "workers": lambda queue: [
         Worker.all(queue.connection), Worker.all(queue=queue), Worker.count(queue.connection),
         Worker.find_by_key("rq:worker:w", queue.connection),
@@ -355,6 +374,8 @@ def test_window_p1_who_looks_changes_nothing(
     client.lrem("rq:queue:q", 0, "lost")
     client.delete("rq:job:stale")
     client.zadd("rq:failed:q", {"expired": 1})
+    client.sadd("rq:groups", "g", "empty")
+    client.sadd("rq:group:g", "started", "stale", "gone")
     client.sadd("rq:workers", "rq:worker:w", "rq:worker:gone")
     client.hset("rq:worker:w", mapping={"queues": "q", "state": "busy", "death": ""})
     before = life.dump()

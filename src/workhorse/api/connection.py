@@ -120,7 +120,7 @@ def _checked(connection: object) -> Client:
     if "Pipeline" in kinds:
         raise ConnectionChoiceError(
             f"connection={connection!r}: a pipeline does not answer before it is executed; give "
-            "its client. What is enqueued can't be a part of your transaction yet"
+            "its client here, and the pipeline to enqueue(..., pipeline=)"
         )
     if inspect.iscoroutinefunction(send):
         raise ConnectionChoiceError(
