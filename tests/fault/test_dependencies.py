@@ -313,3 +313,55 @@ def test_window_s6_a_person_sees_what_a_job_waits_for_in_vain(life: Life, queue:
     assert [str(each) for each in made.waits_for()] == ["p, which failed"]
     Job.fetch("p", queue.connection).requeue()
     assert [str(each) for each in made.waits_for()] == ["p, which is queued"]
+
+
+# Row 49: keys of another kind
+
+
+SPOILT = {
+    "the parent's children": "job:p:dependents",
+    "the child's parents": "job::c:dependencies",
+    "the deferred": "deferred:q",
+    "the ready": "ready:q",
+    "what is left to tell": "promoting",
+    "the child": "job:c",
+    "the canceled": "canceled:q",
+    "the child's queue": "queue:other",
+}
+
+
+@pytest.mark.parametrize("key", SPOILT.values(), ids=SPOILT)
+@pytest.mark.parametrize("rule", ["run", "cancel"])
+@pytest.mark.parametrize("parent", ["give", "fail"])
+def test_fault_49_no_edge_that_is_damaged_stops_a_worker(
+    life: Life, key: str, rule: OnParentFailure, parent: str
+) -> None:
+    """Neither those that end parents, nor those that look again; and other families go on."""
+    for number in range(3):
+        life.enqueue(parent, f"p{number or ''}")
+    life.enqueue("work", "c", parents=Parents(("p",), rule), token="t", origin="other")
+    for number in (1, 2):
+        child(life, f"c{number}", f"p{number}", rule=rule)
+    spoilt = f"{life.prefix}:{key}"
+    life.client.delete(spoilt)
+    life.client.set(spoilt, "no such thing")
+    supervisor = life.start()
+    wanted = "canceled" if (parent, rule) == ("fail", "cancel") else "finished"
+    life.wait_for("p", "p1", "p2")
+    life.wait_for("c1", "c2", state=wanted)
+    assert supervisor.stop() == 0
+    again = life.drain()  # what was left is looked at from the start
+    assert "failed, trying again" not in supervisor.log + again.log
+    kinds = {one.kind for one in audit(life.store, life.keys) if one.id.startswith(("p", "c1"))}
+    assert kinds <= {"misshapen", "leftover"}
+
+
+def test_fault_49_children_are_told_though_it_is_not_known_who_is_left(life: Life) -> None:
+    """`promoting` is made anew, and whoever was forgotten with it is found by its own edges."""
+    life.enqueue("give", "p")
+    names = [f"c{number}" for number in range(MANY)]
+    for name in names:
+        child(life, name, "p")
+    life.client.set(life.keys.promoting(), "no such thing")
+    life.start()
+    life.wait_for(*names, state="finished")

@@ -151,6 +151,9 @@ class Keys:
     def dependencies(self, job_id: str) -> str:
         return self._fill("dependencies", job_id)
 
+    def promoting(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['promoting']}"
+
     def results(self, job_id: str) -> str:
         return self._fill("results", job_id)
 
