@@ -13,7 +13,7 @@ from workhorse.core.dependencies import OnParentFailure, Parents
 from workhorse.core.outcomes import Raised, Returned, Stopped
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict, judge
-from workhorse.store import dependents, jobs, schedule
+from workhorse.store import dependents, jobs, registries, schedule
 from workhorse.store.audit import audit
 from workhorse.store.dependents import Child
 from workhorse.wire.claimed import Claimed
@@ -600,3 +600,14 @@ def test_a_parent_that_was_requeued_while_it_told_its_failure_tells_its_next_end
     finish(every_life, "p")
     promote(every_life)
     assert len(every_life.waiting()) == len(names) - canceled
+
+
+def test_what_rqs_worker_left_of_edges_goes_with_the_job(every_life: Life) -> None:
+    """It releases our child and keeps its set; then one of ours runs the child."""
+    every_life.enqueue("c")
+    finish(every_life, "c")
+    every_life.client.sadd("rq:job::c:dependencies", "p")
+    every_life.client.delete("rq:job:c")
+    every_life.client.zadd("rq:finished:q", {"c": 1})
+    every_life.store.run(registries.sweep(every_life.keys, ["q"]))
+    assert edges(every_life) == set()

@@ -365,3 +365,15 @@ def test_fault_49_children_are_told_though_it_is_not_known_who_is_left(life: Lif
     life.client.set(life.keys.promoting(), "no such thing")
     life.start()
     life.wait_for(*names, state="finished")
+
+
+def test_fault_49_one_damaged_child_keeps_no_other_back(life: Life) -> None:
+    life.enqueue("give", "p")
+    names = [f"c{number}" for number in range(20)]
+    for name in names:
+        queue = "other" if name == "c7" else "q"
+        life.enqueue("work", name, parents=Parents(("p",)), token="t", origin=queue)
+    life.client.set(life.keys.queue("other"), "no list")
+    life.drain(max_jobs=1)
+    assert sorted([*life.waiting(), "c7"]) == sorted(names)
+    assert life.client.lrange(life.keys.broken("other"), 0, -1) == [b"c7"]
