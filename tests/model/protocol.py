@@ -92,6 +92,18 @@ class Flaw(Enum):
     """Who does not wait any more gives a place on, whether or not it had one."""
     REPEAT_NOT_IN_SETTLE = auto()
     """A job that is to run again is queued by its worker's next call."""
+    PROMOTE_NOT_IN_SETTLE = auto()
+    """A child is told of its parent's end by the next call of the parent's worker."""
+    PROMOTE_TWICE = auto()
+    """A child is let go whenever a parent ends, also one that does not wait for it any more."""
+    PROMOTE_BY_ANY_PARENT = auto()
+    """A child is let go by the first of its parents that ends."""
+    CHILD_FORGOTTEN_WHEN_PARENT_DELETED = auto()
+    """delete tells nobody."""
+    CHILD_FORGOTTEN_BY_RECOVER = auto()
+    """A parent that fails because its lease lapsed tells nobody."""
+    DEFER_LOOKS_BEFORE = auto()
+    """A child waits for a parent that had ended when it came."""
 
 
 class Status(Enum):
@@ -99,6 +111,7 @@ class Status(Enum):
 
     ABSENT = auto()
     QUEUED = auto()
+    DEFERRED = auto()
     LIMITED = auto()
     STARTED = auto()
     FINISHED = auto()
@@ -123,6 +136,8 @@ class Slot(Enum):
     RAISED = auto()
     TO_REPEAT = auto()
     """It was settled, and is to be queued again: of a flaw."""
+    TO_TELL = auto()
+    """It was settled, and its child is to be told: of a flaw."""
 
 
 class Job(NamedTuple):
@@ -268,6 +283,10 @@ class State(NamedTuple):
     """Those that are."""
     limited: tuple[int, ...] = ()
     """Those that wait for a place."""
+    child: int = -1
+    """The job that waits for all others to end, however they do; -1 for none."""
+    owed: frozenset[int] = frozenset()
+    """Those whose end it was not told yet."""
     sighted: tuple[Sighting | None, ...] = ()
     """What each maintainer saw, and has not acted on yet."""
     wrong: str = ""
@@ -292,6 +311,8 @@ class Setting:
     places: int = 0
     """A rate limit that all jobs share."""
     repeats: int = 0
+    family: bool = False
+    """The last job waits for the others."""
 
 
 def begin(setting: Setting) -> State:
@@ -316,6 +337,7 @@ def begin(setting: Setting) -> State:
         number=1,
         sighted=(None,) * setting.maintainers,
         places=setting.places,
+        child=setting.jobs - 1 if setting.family else -1,
     )
 
 
@@ -350,7 +372,11 @@ def spend(state: State, kind: str) -> State | None:
     return state._replace(budget=state.budget._replace(**{kind: left - 1})) if left else None
 
 
-MOVES = {"cancel": LIVE | {Status.LIMITED}, "requeue": ENDED, "stop": frozenset({Status.STARTED})}
+MOVES = {
+    "cancel": LIVE | {Status.LIMITED, Status.DEFERRED},
+    "requeue": ENDED,
+    "stop": frozenset({Status.STARTED}),
+}
 """From which states a person can move a job."""
 
 
@@ -366,7 +392,31 @@ class Server:
             return state
         if is_known:
             return state._replace(queue=(*state.queue, job))
-        return self.move_on(state, job)
+        return self.defer(state) if job == state.child else self.move_on(state, job)
+
+    def defer(self, state: State) -> State:
+        """Have the child wait for those that live; one that nobody knows was done long ago."""
+        met = {Status.ABSENT} if Flaw.DEFER_LOOKS_BEFORE in self.flaws else {Status.ABSENT, *OVER}
+        owed = [n for n in range(state.child) if state.jobs[n].status not in met]
+        if not owed:
+            return self.move_on(state, state.child)
+        state = with_job(state, state.child, status=Status.DEFERRED)
+        return state._replace(owed=frozenset(owed))
+
+    def tell(self, state: State, parent: int) -> State:
+        """Tell the child that a parent has ended; it goes on if that was the last."""
+        child = state.child
+        if child < 0 or parent == child:
+            return state
+        if Flaw.PROMOTE_TWICE in self.flaws and not state.owed - {parent}:
+            known = state.jobs[child].status is not Status.ABSENT
+            return self.move_on(state._replace(owed=frozenset()), child) if known else state
+        if parent not in state.owed:
+            return state
+        state = state._replace(owed=state.owed - {parent})
+        if state.owed and Flaw.PROMOTE_BY_ANY_PARENT not in self.flaws:
+            return state
+        return self.move_on(state, child)
 
     def move_on(self, state: State, job: int) -> State:
         """Send a job that may run to its queue, or to those that wait for a place."""
@@ -397,7 +447,7 @@ class Server:
 
     def end(self, state: State, job: int, **fields: Any) -> State:
         """Have a job end, and others go on."""
-        return self.leave_limit(with_job(state, job, **fields), job)
+        return self.tell(self.leave_limit(with_job(state, job, **fields), job), job)
 
     def repeat(self, state: State, job: int) -> State:
         """Queue a job again that succeeded."""
@@ -459,9 +509,14 @@ class Server:
         is_last = not known.repeats or known.stop == execution
         if not is_last and Flaw.REPEAT_NOT_IN_SETTLE not in self.flaws:
             return self.repeat(with_job(state, job, commits=known.commits + 1), job)
-        return self.end(
+        end = self.end_silently if Flaw.PROMOTE_NOT_IN_SETTLE in self.flaws else self.end
+        return end(
             state, job, status=Status.FINISHED, execution=execution, commits=known.commits + 1
         )
+
+    def end_silently(self, state: State, job: int, **fields: Any) -> State:
+        """Have a job end, and nobody hear of it: of a flaw."""
+        return self.leave_limit(with_job(state, job, **fields), job)
 
     def is_stopped(self, known: Job, execution: int, forgets: Flaw) -> bool:
         """Return whether what would queue the job again must stop it."""
@@ -475,7 +530,8 @@ class Server:
         state = self.drop_lease(state, job, execution)
         by_recover = forgets is Flaw.STOP_FORGOTTEN_BY_RECOVER
         keeps = by_recover and Flaw.PLACE_NOT_FREED_BY_RECOVER in self.flaws
-        end = with_job if keeps else self.end
+        silent = by_recover and Flaw.CHILD_FORGOTTEN_BY_RECOVER in self.flaws
+        end = with_job if keeps else self.end_silently if silent else self.end
         if self.is_stopped(known, execution, forgets):
             return end(state, job, status=Status.STOPPED, starts=starts)
         if starts >= (MAX_STARTS if Flaw.LOST_RUNS_AGAIN in self.flaws else known.most):
@@ -544,12 +600,20 @@ class Server:
         if Flaw.CANCEL_LEAVES_LEASE not in self.flaws:
             state = self.withdraw(state, job)
         state = with_job(state, job, status=Status.CANCELED, execution=0)
-        return state if Flaw.PLACE_LEAKED_BY_CANCEL in self.flaws else self.leave_limit(state, job)
+        if job == state.child:
+            state = state._replace(owed=frozenset())
+        if Flaw.PLACE_LEAKED_BY_CANCEL not in self.flaws:
+            state = self.leave_limit(state, job)
+        return self.tell(state, job)
 
     def delete(self, state: State, job: int) -> State:
         state = self.withdraw(state, job)
         forgets = Flaw.DELETE_FORGETS_TOKEN in self.flaws
-        return self.end(state, job, status=Status.ABSENT if forgets else Status.GONE)
+        if job == state.child:
+            state = state._replace(owed=frozenset())
+        silent = Flaw.CHILD_FORGOTTEN_WHEN_PARENT_DELETED in self.flaws
+        end = self.end_silently if silent else self.end
+        return end(state, job, status=Status.ABSENT if forgets else Status.GONE)
 
     def requeue(self, state: State, job: int) -> State:
         state = with_job(
@@ -640,7 +704,7 @@ class World:
         after = spend(state, "people")
         if after is None:
             return
-        if status in (Status.QUEUED, Status.STARTED, Status.LIMITED):
+        if status in MOVES["cancel"]:
             yield f"a person cancels {job}", self.server.cancel(after, job)
         if status in ENDED:
             yield f"a person requeues {job}", self.server.requeue(after, job)
@@ -720,11 +784,17 @@ class World:
             after = self.server.repeat(state, job)
             yield f"worker {number} repeats {job}", without_entry(after, number, entry)
             return
+        if slot is Slot.TO_TELL:
+            after = self.server.tell(state, job)
+            yield f"worker {number} tells of {job}", without_entry(after, number, entry)
+            return
         after = self.server.settle(state, job, execution, slot)
         for told, next_state in self._with_reply_or_without(after):
             name = f"worker {number} settles {job}{_lost(told)}"
             if told and self._must_repeat(next_state, job, execution, slot):
                 yield name, with_slot(next_state, number, entry, Slot.TO_REPEAT)
+            elif told and job in state.owed and Flaw.PROMOTE_NOT_IN_SETTLE in self.flaws:
+                yield name, with_slot(next_state, number, entry, Slot.TO_TELL)
             else:
                 yield name, without_entry(next_state, number, entry) if told else next_state
 
@@ -887,12 +957,8 @@ def _lost(told: object) -> str:
 
 def violation(before: State, state: State) -> str | None:
     """Return what is wrong with a step, if anything is."""
-    if state.wrong:
-        return state.wrong
-    if len(state.allowed) > state.places:
-        return f"{len(state.allowed)} have a place, and the limit is {state.places}"
-    if state.limited and len(state.allowed) < state.places:
-        return f"{state.limited} wait, though a place is free"
+    if wrong := state.wrong or _together(state):
+        return wrong
     for number, job in enumerate(state.jobs):
         checks = (
             _place(state, number, job),
@@ -904,6 +970,17 @@ def violation(before: State, state: State) -> str | None:
         for found in checks:
             if found:
                 return f"job {number} {found}"
+    return None
+
+
+def _together(state: State) -> str | None:
+    """Return what is wrong between jobs."""
+    if len(state.allowed) > state.places:
+        return f"{len(state.allowed)} have a place, and the limit is {state.places}"
+    if state.limited and len(state.allowed) < state.places:
+        return f"{state.limited} wait, though a place is free"
+    if state.owed and state.jobs[state.child].status is not Status.DEFERRED:
+        return f"the child went on, though {set(state.owed)} had not ended"
     return None
 
 

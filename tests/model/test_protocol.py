@@ -73,6 +73,21 @@ SETTINGS = {
     "two that repeat, and a limit": Setting(
         jobs=2, workers=1, batch=1, budget=Budget(crashes=1, losses=1), places=1, repeats=1
     ),
+    "a child of one": Setting(
+        jobs=2,
+        workers=1,
+        batch=1,
+        budget=Budget(crashes=1, losses=1, people=1),
+        family=True,
+        on_lost="fail",
+    ),
+    "a child of one, and machines that die": Setting(
+        jobs=2, workers=1, batch=2, budget=Budget(deaths=1, retries=1), family=True, on_lost="fail"
+    ),
+    "a child of two": Setting(jobs=3, workers=1, batch=1, budget=Budget(people=1), family=True),
+    "a child of two, and a limit of one": Setting(
+        jobs=3, workers=1, batch=2, budget=Budget(crashes=1), family=True, places=1
+    ),
     "a server that forgets": Setting(
         jobs=1,
         workers=1,
@@ -132,6 +147,15 @@ SYMPTOMS = {
     Flaw.PLACE_LEAKED_BY_CANCEL: ("CANCELED and has a place", "a limit of one"),
     Flaw.ADMIT_TWICE: ("2 have a place", "three jobs and a limit of one"),
     Flaw.REPEAT_NOT_IN_SETTLE: ("ended after 1 of 2 runs", "a job that repeats"),
+    Flaw.PROMOTE_NOT_IN_SETTLE: ("can never end", "a child of one"),
+    Flaw.PROMOTE_TWICE: ("listed 2 times", "a child of one"),
+    Flaw.PROMOTE_BY_ANY_PARENT: ("went on, though", "a child of two"),
+    Flaw.CHILD_FORGOTTEN_WHEN_PARENT_DELETED: ("can never end", "a child of one"),
+    Flaw.CHILD_FORGOTTEN_BY_RECOVER: (
+        "can never end",
+        "a child of one, and machines that die",
+    ),
+    Flaw.DEFER_LOOKS_BEFORE: ("can never end", "a child of one"),
 }
 
 
