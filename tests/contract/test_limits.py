@@ -503,6 +503,17 @@ def test_a_waiting_job_whose_queue_is_no_list_lets_the_others_pass(every_life: L
     assert (with_place(life), life.waiting("bad")) == (["b"], ["b"])
 
 
+def test_the_last_that_waits_leaves_nothing_of_its_limit(every_life: Life) -> None:
+    life = every_life
+    life.enqueue("a", **ONE)
+    life.enqueue("b", origin="bad", **ONE)
+    life.client.set("rq:queue:bad", "x")
+    life.cancel("a")
+    assert waiting(life) == ["b"]
+    life.cancel("b")
+    assert_tidy(life)
+
+
 def test_a_waiting_job_that_is_no_hash_lets_the_others_pass(every_life: Life) -> None:
     life = every_life
     life.enqueue("a", "b", "c", **ONE)
