@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,12 @@ import pytest
 
 from tests.support import fleet as fleets
 from tests.support.fleet import Fleet
+from tests.support.lives import Life
+from tests.support.waiting import wait_until
 from workhorse.core.callbacks import CallbackRecord
+from workhorse.core.outcomes import Returned
+from workhorse.core.states import State
+from workhorse.store import jobs
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
 
 ISOLATIONS = ("inline", "fork")
@@ -145,6 +151,74 @@ def test_a_callback_of_a_large_result_is_called_once(fleet: Fleet) -> None:
     assert fleet.state(job) == "finished"
     assert len(callbacks(fleet)) == 1
     assert callbacks(fleet)[0].endswith("while finished")
+
+
+# Stopped
+
+
+@both_isolations
+@pytest.mark.parametrize("grace", [0, 30])
+def test_a_stop_is_told_once_where_the_job_ran_or_by_a_job_of_its_own(
+    fleet: Fleet, isolation: str, grace: float
+) -> None:
+    job = enqueue(fleet, "sleep", retries_left=3, retry_intervals=(0,), **ALL)
+    fleet.start(isolation=isolation, lease=2)
+    wait_until(lambda: runs(fleet))
+    fleet.store.run(jobs.stop(fleets.KEYS, job, grace=grace))
+    fleet.wait_for(job, "stopped")
+    wait_until(lambda: callbacks(fleet))
+    assert (runs(fleet), callbacks(fleet)) == (1, ["stopped"])
+    late = list(fleet.client.scan_iter("rq:job:callback-*", count=1000))
+    assert len(late) == (0 if grace else 1)
+
+
+def test_a_job_that_is_stopped_before_it_begins_is_told_of(life: Life) -> None:
+    job = life.start(stopped_callback=ALL["stopped_callback"])
+    life.stop(grace=0)
+    assert life.release(job) == 1
+    assert life.state() is State.STOPPED
+    (follower,) = life.waiting()
+    assert follower.startswith("callback-")
+    told = json.loads(life.field("follow_up", follower) or "")
+    assert (told["kind"], told["job_id"]) == ("stopped", "j")
+
+
+def test_a_settlement_sent_again_queues_its_follow_ups_once(life: Life) -> None:
+    told = json.dumps([{"url": "https://example.com/", "job_status": "finished"}])
+    life.enqueue("j")
+    life.client.hset("rq:job:j", mapping={"extras": 1, "webhooks": told})
+    job = life.claim_one()
+    assert life.settle(job, Returned(None)) is jobs.Settled.APPLIED
+    (follower,) = life.waiting()
+    before = life.dump()
+    assert life.settle(job, Returned(None)) is jobs.Settled.ALREADY
+    assert life.dump() == before
+    assert follower.startswith("webhook1-")
+
+
+@pytest.mark.parametrize("told", ["{", "7", '"x"', "{}", "[7]", '[{"url":7}]', "[" * 2000])
+def test_webhooks_that_can_not_be_read_hold_up_no_end(life: Life, told: str) -> None:
+    life.enqueue("j")
+    life.client.hset("rq:job:j", mapping={"extras": 1, "webhooks": told})
+    job = life.claim_one()
+    assert life.settle(job, Returned(None)) is jobs.Settled.APPLIED
+    assert (life.state(), life.waiting()) == (State.FINISHED, [])
+
+
+def test_a_job_without_any_of_it_is_settled_by_as_many_commands_as_ever(life: Life) -> None:
+    def commands() -> int:
+        return sum(each["calls"] for each in life.client.info("commandstats").values())
+
+    def settled(job_id: str, **more: Any) -> int:
+        job = life.start(job_id, **more)
+        before = commands()
+        life.settle(job, Returned(None))
+        return commands() - before
+
+    settled("first")
+    plain = settled("plain")
+    assert settled("called", success_callback=ALL["success_callback"]) == plain
+    assert settled("may have failed", failure_callback=ALL["failure_callback"]) == plain + 1
 
 
 # Exception handlers

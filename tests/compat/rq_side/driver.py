@@ -52,6 +52,11 @@ class Side:
         for name, made in (("repeat", self.rq.Repeat), ("rate_limit", self.rq.RateLimit)):
             if name in options:
                 options[name] = made(**options[name])
+        for name in ("on_success", "on_failure", "on_stopped"):
+            if name in options:
+                options[name] = self.rq.Callback(f"tests.compat.jobs.{options[name]}", timeout=30)
+        if "webhooks" in options:
+            options["webhooks"] = [self.rq.Webhook(**hook) for hook in options["webhooks"]]
         job = self._queue(queue, serializer).enqueue(function, args=args or [], **options)
         return str(job.id)
 
