@@ -67,7 +67,9 @@ class Moved:
     path: Path
 
     def set(self, moment: float) -> None:
+        """Move it, and see that it has moved: where memory is shared late, it takes a while."""
         MovedClock(self.path).set(moment)
+        wait_until(lambda: abs(Store(self.client).run(store.now(Keys())) - moment) < 5)
 
 
 @pytest.fixture
