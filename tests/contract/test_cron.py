@@ -339,14 +339,15 @@ def test_more_than_a_slice_is_fired_in_one_go(cron: Cron) -> None:
     assert fire(cron) == store.SLICE * 2 + 1
 
 
-def test_the_duty_asks_nothing_before_the_next_is_due(cron: Cron) -> None:
-    client = client_of(cron)
-    duty = Duty(Store(client), KEYS)
-    duty.run_once(100.0)
-    sent = client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0)
-    for tenth in range(1, 10):
-        duty.run_once(100.0 + tenth / 10)
-    assert client.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0) == sent
+def test_the_duty_looks_again_when_the_next_is_due(cron: Cron) -> None:
+    duty = Duty(Store(client_of(cron)), KEYS)
+    assert duty.run_once(0.0).again_in is None
+    cron.add("e", nothing, **EVERY_MINUTE)
+    slot = slot_of(cron)
+    again_in = duty.run_once(0.0, at=slot - 0.25).again_in
+    assert again_in == pytest.approx(0.25)
+    assert duty.run_once(0.0, at=slot - 30).again_in is None
+    assert duty.run_once(0.0, at=slot).again_in is None
 
 
 @pytest.mark.parametrize(

@@ -45,10 +45,8 @@ def fire_on(path: str) -> NoReturn:
     """Be a scheduler until killed: fire what is due, without a pause."""
     client = redis.Redis(unix_socket_path=path, retry=Retry(NoBackoff(), 0))
     duty = Cron(Store(client), Keys())
-    passed = 0.0
     while True:
-        duty.run_once(passed)
-        passed += 10  # seconds, as it seems to the duty: it looks each time
+        duty.run_once(0.0)
 
 
 def start(path: str) -> int:

@@ -16,9 +16,9 @@ from workhorse.wire.keys import Keys
 from workhorse.worker.duties.duty import Report
 from workhorse.worker.logs import say
 
-_LONGEST: Final = 1.0
+_EVERY: Final = 1.0
 """Seconds after which it looks for entries that somebody added or edited."""
-_EVERY: Final = 0.05
+_SHORTEST: Final = 0.02
 _LEAVE_ALONE: Final = 30.0
 
 
@@ -34,33 +34,30 @@ class Cron:
     def __init__(self, server: Store, keys: Keys) -> None:
         self._server = server
         self._keys = keys
-        self._look_at = -math.inf
         self._told: set[tuple[str, str]] = set()
         self.fired: list[str] = []
         """The entries that the last run fired."""
 
     def run_once(self, now: float, *, at: float | None = None) -> Report:
-        """Fire what is due, all of it, in slices. Costs nothing before the next entry is due."""
-        if now < self._look_at and at is None:
-            return Report()
+        """Fire what is due, all of it, in slices; the report says when to look again."""
+        del now
         self.fired = []
-        report, wait = self._server.run(self._plan(at))
-        self._look_at = now + max(0.0, min(wait, _LONGEST))
-        return report
+        return self._server.run(self._plan(at))
 
-    def _plan(self, at: float | None) -> Plan[tuple[Report, float]]:
+    def _plan(self, at: float | None) -> Plan[Report]:
         done, lines = 0, list[str]()
         while True:
             due = yield from store.due(self._keys, at=at)
             if not due.entries:
-                return Report(done, tuple(lines)), due.next_due - due.at
+                wait = max(_SHORTEST, due.next_due - due.at)
+                return Report(done, tuple(lines), wait if wait < self.every else None)
             shots = [self._shot(entry, due.at) for entry in due.entries]
             outcomes = yield from store.fire(self._keys, shots)
             for shot, fired in zip(shots, outcomes, strict=True):
                 done += fired.made
                 lines += self._tell(shot, fired)
             if all(fired.outcome != "fired" for fired in outcomes):
-                return Report(done, tuple(lines)), _EVERY  # others are at it
+                return Report(done, tuple(lines), _SHORTEST)  # others are at it
 
     def _shot(self, entry: DueEntry, now: float) -> Shot:
         if entry.rules is None:
