@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
@@ -21,6 +22,10 @@ from workhorse import (
     Worker,
 )
 from workhorse.store import workers
+
+
+class MyJob(Job):
+    """A job of a class of the user's."""
 
 
 @pytest.fixture
@@ -106,6 +111,20 @@ def test_a_worker_tells_what_it_holds(every_life: Life) -> None:
     assert every_life.field("execution_id", "b") == held["b"]
     with nothing_sent(every_life.client):
         worker.get_current_executions(refresh=True)
+
+
+def test_a_worker_tells_of_jobs_of_the_class_that_was_chosen(life: Life) -> None:
+    register(life)
+    life.start("j", data=b'["f", null, [], {}]')
+    chosen: dict[str, Any] = {"job_class": f"{__name__}.MyJob", "serializer": "json"}
+    (worker,) = Worker.all(life.client, **chosen)
+    same = Worker.find_by_key("rq:worker:w", life.client, **chosen)
+    assert same is not None
+    for each in (worker, same):
+        job = each.get_current_job()
+        assert type(job) is MyJob
+        assert job.func_name == "f"
+        assert {queue.job_class for queue in each.queues} == {MyJob}
 
 
 def test_a_worker_does_not_tell_what_it_gave_up(life: Life) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from workhorse.api.classes import choose_class
 from workhorse.api.connection import Link, default_keys
 from workhorse.api.executions import Execution
 from workhorse.api.job import Job
@@ -15,6 +16,7 @@ from workhorse.api.queue import Queue
 from workhorse.core.errors import NoSuchJobError
 from workhorse.store import executions, views
 from workhorse.store.views import WorkerRecord
+from workhorse.wire.payload import Serializer
 
 
 class WorkerStatus(StrEnum):
@@ -30,9 +32,19 @@ class WorkerStatus(StrEnum):
 class RegisteredWorker:
     """A worker as it showed itself last, here or on another machine."""
 
-    def __init__(self, record: WorkerRecord, link: Link) -> None:
+    def __init__(
+        self,
+        record: WorkerRecord,
+        link: Link,
+        job_class: type[Job] | str | None = None,
+        queue_class: type[Queue] | str | None = None,
+        serializer: Serializer | str | None = None,
+    ) -> None:
         self._record = record
         self._link = link
+        self._job_class = choose_class("job_class", job_class, Job)
+        self._queue_class = choose_class("queue_class", queue_class, Queue)
+        self._serializer = serializer
         self._keys = default_keys()
 
     def __repr__(self) -> str:
@@ -62,7 +74,12 @@ class RegisteredWorker:
     @property
     def queues(self) -> list[Queue]:
         """Its queues, the most urgent first."""
-        return [Queue(name, self.connection) for name in self._record.queues]
+        return [
+            self._queue_class(
+                name, self.connection, job_class=self._job_class, serializer=self._serializer
+            )
+            for name in self._record.queues
+        ]
 
     def queue_names(self) -> list[str]:
         """Return the names of its queues, the most urgent first."""
@@ -112,7 +129,7 @@ class RegisteredWorker:
         if job_id is None:
             return None
         with suppress(NoSuchJobError):  # it has ended, and was not to be kept
-            return Job.fetch(job_id, self._link.store.client)
+            return self._job_class.fetch(job_id, self._link.store.client, self._serializer)
         return None
 
     @property

@@ -207,22 +207,25 @@ class Worker(ExceptionHandlers):
     def all(
         cls,
         connection: Client | str | None = None,
-        job_class: type[Job] | None = None,
-        queue_class: type[Queue] | None = None,
+        job_class: type[Job] | str | None = None,
+        queue_class: type[Queue] | str | None = None,
         queue: Queue | None = None,
         serializer: Serializer | str | None = None,
     ) -> list[RegisteredWorker]:
         """Return the workers that are alive, ours and RQ's; those of *queue* where it is given.
 
-        The other arguments are RQ's and change nothing.
+        The other arguments are for the jobs and queues that they tell of.
         """
-        del job_class, queue_class, serializer
         store = store_of(connection if queue is None else queue.connection)
         keys = default_keys()
         names = store.run(views.worker_names(keys, queue.name if queue else None))
         records = store.look_at([views.worker(keys, name) for name in names])
         link = link_to(store.client)
-        return [RegisteredWorker(each, link) for each in records if each and not each.death]
+        return [
+            RegisteredWorker(each, link, job_class, queue_class, serializer)
+            for each in records
+            if each and not each.death
+        ]
 
     @classmethod
     def all_keys(
@@ -241,15 +244,14 @@ class Worker(ExceptionHandlers):
         cls,
         worker_key: str,
         connection: Client | str | None = None,
-        job_class: type[Job] | None = None,
-        queue_class: type[Queue] | None = None,
+        job_class: type[Job] | str | None = None,
+        queue_class: type[Queue] | str | None = None,
         serializer: Serializer | str | None = None,
     ) -> RegisteredWorker | None:
         """Return the worker whose hash is at *worker_key*, or None.
 
-        The other arguments are RQ's and change nothing.
+        The other arguments are for the jobs and queues that it tells of.
         """
-        del job_class, queue_class, serializer
         keys = default_keys()
         if not worker_key.startswith(keys.worker("")):
             raise InvalidOptionError(
@@ -257,7 +259,9 @@ class Worker(ExceptionHandlers):
             )
         link = link_to(connection)
         record = link.store.run(views.worker(keys, keys.worker_name(worker_key)))
-        return RegisteredWorker(record, link) if record else None
+        if record is None:
+            return None
+        return RegisteredWorker(record, link, job_class, queue_class, serializer)
 
 
 class SimpleWorker(Worker):

@@ -185,6 +185,30 @@ class Side:
         job = self._job(job_id)
         return [job.dependency_ids, [one.id for one in job.fetch_dependencies()]]
 
+    def groups(self) -> dict[str, list[str]]:
+        """Return all groups and the jobs that RQ finds in them; it takes off what is gone."""
+        return {
+            group.name: sorted(job.id for job in group.get_jobs())
+            for group in import_module("rq.group").Group.all(self.connection)
+        }
+
+    def registry_ids(self, name: str, queue: str = "default") -> list[str]:
+        """Return the jobs of a registry, with RQ's clean-up."""
+        ids: list[str] = getattr(self._queue(queue), f"{name}_job_registry").get_job_ids()
+        return ids
+
+    def enqueue_group(self, name: str, call: str, args: list[list[Any]]) -> list[str]:
+        """Enqueue calls as a group of RQ's."""
+        prepared = [self.rq.Queue.prepare_data(f"tests.compat.jobs.{call}", some) for some in args]
+        group = import_module("rq.group").Group.create(self.connection, name)
+        return [job.id for job in group.enqueue_many(self._queue("default"), prepared)]
+
+    def clean_groups(self) -> None:
+        import_module("rq.group").Group.clean_registries(self.connection)
+
+    def requeue_failed(self, job_id: str) -> None:
+        self._queue("default").failed_job_registry.requeue(job_id)
+
     def cancel(self, job_id: str) -> None:
         self._job(job_id).cancel()
 
