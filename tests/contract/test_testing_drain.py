@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.support import shop
+from tests.support import jobs, shop
 from workhorse import Job, Queue, Retry
 from workhorse.core.repeat import Repeat
 from workhorse.testing import EndlessDrainError, JobFailedError, ServerForTests, clock, drain
@@ -20,9 +20,9 @@ def _begin_anew() -> None:
 
 @pytest.mark.usefixtures("on_server")
 def test_what_waits_in_all_queues_is_run() -> None:
-    jobs = [shop.mail.enqueue(shop.send, 1), shop.decorated.delay(2)]
-    assert set(drain()) == set(jobs)
-    assert [job.return_value() for job in jobs] == ["receipt 1", 3]
+    made = [shop.mail.enqueue(shop.send, 1), shop.decorated.delay(2)]
+    assert set(drain()) == set(made)
+    assert [job.return_value() for job in made] == ["receipt 1", 3]
     assert drain() == []
 
 
@@ -124,6 +124,23 @@ def test_a_failure_without_an_exception_shows_what_is_known() -> None:
         drain()
 
 
+@pytest.mark.parametrize("raise_errors", [True, False], ids=["raise", "keep"])
+@pytest.mark.usefixtures("on_server")
+def test_ctrl_c_in_a_job_ends_the_tests(raise_errors: bool) -> None:  # noqa: FBT001
+    shop.mail.enqueue(jobs.press_ctrl_c, retry=Retry(3))
+    behind = shop.mail.enqueue(shop.send, 1)
+    with pytest.raises(KeyboardInterrupt):
+        drain(raise_errors=raise_errors)
+    assert behind.is_queued
+
+
+@pytest.mark.usefixtures("on_server")
+def test_jobs_are_of_the_class_that_their_queue_makes() -> None:
+    Queue("own", job_class=shop.OwnJob).enqueue(shop.send, 1)
+    (job,) = drain()
+    assert type(job) is shop.OwnJob
+
+
 @pytest.mark.usefixtures("on_server")
 def test_callbacks_are_called() -> None:
     shop.mail.enqueue(shop.send, 1, on_success=shop.note_success)
@@ -143,9 +160,9 @@ def test_a_failure_after_which_there_is_a_retry_is_not_raised() -> None:
 
 @pytest.mark.usefixtures("on_server")
 def test_failures_need_not_be_raised() -> None:
-    jobs = [shop.mail.enqueue(shop.fail, "x"), shop.mail.enqueue(shop.send, 1)]
-    assert drain(raise_errors=False) == jobs
-    assert [job.get_status() for job in jobs] == ["failed", "finished"]
+    made = [shop.mail.enqueue(shop.fail, "x"), shop.mail.enqueue(shop.send, 1)]
+    assert drain(raise_errors=False) == made
+    assert [job.get_status() for job in made] == ["failed", "finished"]
 
 
 @pytest.mark.usefixtures("on_server")

@@ -29,6 +29,7 @@ OTHERS = (
 )  # fmt: skip
 """Contract tests that are about something else than scripts."""
 SPOKEN = {
+    "advance": "clock",
     "apply": "settle",
     "clock": "date",
     "discard": "lease_odd",

@@ -18,6 +18,10 @@ sent: list[Any] = []
 tries: list[str] = []
 
 
+class OwnJob(Job):
+    """A class of the application's."""
+
+
 def send(order: int, *, copy: bool = False) -> str:
     sent.append(order)
     return f"receipt {order}{' and a copy' if copy else ''}"

@@ -126,10 +126,11 @@ class Draining:
 
     def _job(self, claimed: Claimed, serializer: Serializer) -> Job:
         connection = client_of(self.store)
-        job = Job.fetch_many([claimed.job_id], connection, serializer)[0]
-        if job is None:  # its result, or its failure, is not to be kept
-            job = next((job for job in self.record.jobs if job.id == claimed.job_id), None)
-        return job or Job(claimed.job_id, connection, serializer)
+        known = next((job for job in self.record.jobs if job.id == claimed.job_id), None)
+        job_class = Job if known is None else type(known)
+        job = job_class.fetch_many([claimed.job_id], connection, serializer)[0]
+        # Where there is none, its result, or its failure, was not to be kept.
+        return job or known or Job(claimed.job_id, connection, serializer)
 
     def _queue_names(self) -> list[str]:
         return list(self.names) or self.store.run(views.queue_names(default_keys()))
@@ -182,6 +183,9 @@ class Draining:
                 shutdown.request()
 
         def tick() -> None:
+            if isinstance(self._raised, KeyboardInterrupt):
+                shutdown.request()
+                return
             self._fire()
             for duty in duties:
                 duty.run_once(0)
@@ -202,6 +206,8 @@ class Draining:
         return True
 
     def _complain(self) -> None:
+        if isinstance(self._raised, KeyboardInterrupt):  # a person's, who wants the tests to end
+            raise self._raised
         if self._failed:
             job, verdict = self._failed
             state, error = verdict.to.value, verdict.error
