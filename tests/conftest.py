@@ -14,7 +14,7 @@ from tests.support import servers
 from tests.support.servers import RunningServer
 from workhorse.store.server import EmbeddedServer, server_binary
 
-SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL")
+SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "RQ_CONFIG")
 
 
 @pytest.fixture(autouse=True)

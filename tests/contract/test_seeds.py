@@ -579,6 +579,27 @@ def test_seed_004_a_chain_waits_for_its_first_job(connection: Redis) -> None:
     assert seeds.NOTES == ["generate_report", "send_report"]
 
 
+def test_seed_004_exception_handlers_are_asked_one_after_the_other(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.div_by_zero, 1)
+    seeds.NOTES.clear()
+    w = SimpleWorker([q], exception_handlers=[seeds.my_handler, move_to_failed_queue])
+    with pytest.warns(DeprecationWarning, match="leave it out"):
+        w.work(burst=True)
+    assert [f"{queued.id}: ZeroDivisionError"] == seeds.NOTES
+    assert queued.is_failed
+
+
+def test_seed_004_a_handler_that_returns_false_is_the_last(connection: Redis) -> None:
+    q = Queue(connection=connection)
+    queued = q.enqueue(seeds.div_by_zero, 1)
+    seeds.NOTES.clear()
+    w = SimpleWorker([q], exception_handlers=[seeds.black_hole, seeds.my_handler])
+    w.work(burst=True)
+    assert seeds.NOTES == []
+    assert queued.is_failed  # as in RQ 3.0: handlers tell, they don't decide
+
+
 def test_seed_004_the_handler_that_moves_to_the_failed_queue_lets_others_go_on() -> None:
     with pytest.warns(DeprecationWarning, match="leave it out"):
         assert move_to_failed_queue(Job.create(seeds.add), ValueError, ValueError(), None)

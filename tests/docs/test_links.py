@@ -25,3 +25,9 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file), f"{target}#{anchor}"
+
+
+def test_every_page_is_in_the_readme() -> None:
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    linked = {target for target, _ in LINK.findall((ROOT / "README.md").read_text())}
+    assert pages <= linked

@@ -7,7 +7,7 @@ import time
 import urllib.request
 from typing import Any
 
-from workhorse import Queue, Worker, get_current_job
+from workhorse import Job, Queue, Worker, get_current_job
 
 TEXT = "RQ is a simple Python library for queueing jobs and processing them in the background"
 NOTES: list[str] = []
@@ -44,6 +44,17 @@ def say_hello() -> str:
 
 def div_by_zero(x: int) -> float:
     return x / 0
+
+
+def my_handler(job: Job, exc_type: type[BaseException], *rest: object) -> None:
+    """One that notes what happened."""
+    assert len(rest) == 2  # the exception and its traceback
+    note(f"{job.id}: {exc_type.__name__}")
+
+
+def black_hole(job: Job, *exc_info: object) -> bool:
+    del job, exc_info
+    return False
 
 
 def id_of_current_job(x: int, y: int) -> list[Any]:

@@ -144,8 +144,10 @@ def test_the_order_is_url_then_settings_then_environment(monkeypatch: pytest.Mon
 def test_the_environment_has_the_same_names_where_it_has_no_url(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("REDIS_PORT", "tcp://10.0.0.1:6380")  # as Kubernetes sets it
+    assert read_settings(None) == Settings()
     monkeypatch.setenv("REDIS_HOST", "h")
     monkeypatch.setenv("REDIS_DB", "3")
-    assert server_of(None, read_settings(None)).connect == ServerAt("redis://h:6379/3")
+    assert server_of(None, read_settings(None)).connect == ServerAt("redis://h:6380/3")
     monkeypatch.setenv("REDIS_URL", "redis://env")
     assert server_of(None, read_settings(None)).connect == ServerAt("redis://env")

@@ -93,6 +93,9 @@ class Settings:
     def _url(self) -> str:
         said = self.values.get
         has_ssl = self._truth("REDIS_SSL")
+        port = str(said("REDIS_PORT") or 6379).rpartition(":")[
+            2
+        ]  # Kubernetes: tcp://10.0.0.1:6379
         password = f":{quote(str(said('REDIS_PASSWORD')), safe='')}@"
         asked = {
             f"ssl_{name.lower()}": said(f"REDIS_SSL_{name}")
@@ -101,7 +104,7 @@ class Settings:
         }
         return (
             f"redis{'s' if has_ssl else ''}://{password if said('REDIS_PASSWORD') else ''}"
-            f"{said('REDIS_HOST') or 'localhost'}:{said('REDIS_PORT') or 6379}"
+            f"{said('REDIS_HOST') or 'localhost'}:{port}"
             f"/{said('REDIS_DB') or 0}{'?' if asked else ''}{urlencode(asked)}"
         )
 
@@ -140,10 +143,11 @@ class Settings:
 def read_settings(module: str | None, paths: Sequence[str] = (".",)) -> Settings:
     """Return the settings of *module*, which is looked for in *paths*, too.
 
-    Without one, what the environment has by the same names, where it has no URL.
+    Without one, what the environment has by the same names, where it has REDIS_HOST and no URL.
     """
     if module is None:
-        if any(os.environ.get(name) for name in VARIABLES):
+        has_url = any(os.environ.get(name) for name in VARIABLES)
+        if has_url or not os.environ.get("REDIS_HOST"):
             return Settings()
         return Settings("the environment", {name: os.environ.get(name) for name in _OF_URL})
     known = list(sys.path)

@@ -128,7 +128,8 @@ class FailedQueue:
         """Have a job that is on no queue failed, as if it had run; return it.
 
         *exc_info* is an exception, what ``sys.exc_info()`` returns, or text. A job that failed
-        before is left as it is. Raises InvalidJobOperation if it waits or runs.
+        before is left as it is. Two round trips: a job whose caller dies between them is
+        taken for lost, a minute later, and run. Raises InvalidJobOperation if it waits or runs.
         """
         if not job.origin:
             raise InvalidOptionError(f"job {job.id} has no queue: set job.origin to its name")
