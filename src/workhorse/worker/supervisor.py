@@ -397,34 +397,6 @@ class Supervisor:
             is_stopping=self._stop_told > 0,
         )
 
-    def _tell_manager(self, now: float) -> None:
-        if not self._manager.listens:
-            return
-        running = len(self._processes)
-        busy = sum(process.member.ledger.is_busy() for process in self._processes.values())
-        is_heard = self._outbox.is_open(now)
-        status = f"{running} workers, {busy} busy" if is_heard else "the server does not answer"
-        self._manager.tell(
-            now,
-            f"stopping: {status}" if self._stop_told else status,
-            is_ready=running == self._count and self._kept_at > 0,
-            is_stopping=self._stop_told > 0,
-        )
-
-    def _tell_manager(self, now: float) -> None:
-        if not self._manager.listens:
-            return
-        running = len(self._processes)
-        busy = sum(process.member.ledger.is_busy() for process in self._processes.values())
-        is_heard = self._outbox.is_open(now)
-        status = f"{running} workers, {busy} busy" if is_heard else "the server does not answer"
-        self._manager.tell(
-            now,
-            f"stopping: {status}" if self._stop_told else status,
-            is_ready=running == self._count and self._kept_at > 0,
-            is_stopping=self._stop_told > 0,
-        )
-
     def _end_all(self) -> None:
         """Leave no process behind, whatever happened."""
         for process in self._processes.values():
