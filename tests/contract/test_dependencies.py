@@ -345,6 +345,15 @@ def test_who_waits_for_it_can_t_be_waited_for(every_life: Life, parents: tuple[s
     assert every_life.dump() == before
 
 
+def test_a_call_sent_again_is_known_though_its_parent_waits_for_the_job_by_now(
+    every_life: Life,
+) -> None:
+    family(every_life)
+    finish(every_life, "p")
+    assert every_life.enqueue("p", parents=Parents(("c",)), token="new").refused == [""]
+    assert every_life.enqueue("c", **wait_for("p")).states == [State.QUEUED]
+
+
 def test_a_job_that_begins_anew_has_no_parents_of_before(every_life: Life) -> None:
     family(every_life)
     every_life.client.hset("rq:job:c", "status", "canceled")  # as RQ cancels it

@@ -2,7 +2,7 @@
 -- See whether a new job may have its id. Returns nothing if so (an ended job with the same id is
 -- cleared away, it begins anew); 'again' if this very call stored the job before and its reply was
 -- lost; else the state of the job that has the id. An id that our client made up carries no token:
--- nobody else can have it.
+-- nobody else can have it. Where it may, `objection` is asked for a reason why it may not.
 --
 -- Nothing is written for 'again': a server that is full or read-only by now still says it.
 local known_queues = {}
@@ -14,11 +14,12 @@ local function know_queue(name)
   end
 end
 
-local function make_room(item, event, is_unique)
+local function make_room(item, event, is_unique, objection)
   local job, tombstone = job_key(item.job_id), tombstone_key(item.job_id)
   if redis.call('EXISTS', job, tombstone) == 0 then
-    know_queue(item.queue)
-    return nil
+    local why = objection and objection()
+    if not why then know_queue(item.queue) end
+    return why or nil
   end
   local gone = redis.pcall('GET', tombstone)
   if type(gone) == 'string' and string.match(gone, ':(.*)$') == item.token then
@@ -31,6 +32,8 @@ local function make_room(item, event, is_unique)
   if old[1] and (is_unique or not after(event, old[1])) then
     return old[1]
   end
+  local why = objection and objection()
+  if why then return why end
   know_queue(item.queue)
   for _, registry in ipairs({finished_key, failed_key, canceled_key}) do
     redis.pcall('ZREM', registry(old[3] or ''), item.job_id)

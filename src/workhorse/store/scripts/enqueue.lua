@@ -17,9 +17,10 @@ end
 -- Store a job that has more to it than a queue; its state, or 'cycle'.
 local function enter(item, asks)
   local job, parents = job_key(item.job_id), asks.parents or {}
-  if #parents > 0 and others().is_awaited_by(item.job_id, parents) then return 'cycle' end
   if asks.limit then others().check_limit(asks.limit) end
-  local refused = make_room(item, 'enqueue', asks.unique)
+  local refused = make_room(item, 'enqueue', asks.unique, function()
+    return #parents > 0 and others().is_awaited_by(item.job_id, parents) and 'cycle'
+  end)
   if refused == 'again' then return '=' .. (redis.call('HGET', job, 'status') or after('enqueue', nil)) end
   if refused then return refused end
   redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
