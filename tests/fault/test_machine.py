@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 
 from tests.support.lives import record
 from tests.support.reference import QUEUES, Reference
+from workhorse.core.dependencies import OnParentFailure, Parents
 from workhorse.core.outcomes import Crashed, Stopped
 from workhorse.core.states import Event, State
 from workhorse.core.verdicts import Verdict, judge
@@ -151,6 +152,34 @@ class Machine(RuleBasedStateMachine):
             send()
         if self.reference.jobs[name].token == token:
             self.enqueued[name] = send
+
+    @rule(
+        job_id=IDS,
+        queue=ONE_QUEUE,
+        parents=some.lists(IDS, min_size=1, max_size=2, unique=True),
+        rule=some.sampled_from(["wait", "cancel", "run"]),
+        times=TIMES_SENT,
+    )
+    def enqueue_child(
+        self, job_id: str, queue: str, parents: list[str], rule: OnParentFailure, times: int
+    ) -> None:
+        """Enqueue a job that waits for others."""
+        token = f"t{self.number()}"
+        told = Parents(tuple(parents), rule)
+        call = jobs.enqueue(self.keys, [record(job_id, origin=queue, token=token, parents=told)])
+
+        def send() -> None:
+            expected = self.reference.enqueue(
+                job_id, token, queue, at_front=False, keeps_failures=True, parents=parents,
+                rule=rule,
+            )  # fmt: skip
+            assert self.run(call).refused == [expected]
+
+        for _ in range(times):
+            send()
+        known = self.reference.jobs.get(job_id)
+        if known and known.token == token:
+            self.enqueued[job_id] = send
 
     # Workers
 
@@ -416,6 +445,7 @@ class Machine(RuleBasedStateMachine):
             assert self._zset("finished", queue) == known.registered(queue, State.FINISHED)
             ended_badly = known.registered(queue, State.FAILED, State.STOPPED)
             assert self._zset("failed", queue) == ended_badly
+            assert self._zset("deferred", queue) == known.registered(queue, State.DEFERRED)
             assert self._zset("canceled", queue) == known.registered(queue, State.CANCELED)
 
     @invariant()
@@ -424,7 +454,7 @@ class Machine(RuleBasedStateMachine):
 
     def _jobs(self) -> dict[str, tuple[str, str, str | None]]:
         found: dict[str, tuple[str, str, str | None]] = {}
-        for key in self.client.scan_iter("rq:job:*"):
+        for key in self.client.scan_iter("rq:job:*", _type="hash"):
             fields = self.client.hmget(key, "status", "origin", "execution_id")
             status, origin, execution = (word and word.decode() for word in fields)
             found[key.decode().removeprefix("rq:job:")] = (status, origin, execution)

@@ -28,6 +28,9 @@ class Known:
     """The one that holds it, or that ended it last."""
     starts: int = 0
     keeps_failures: bool = True
+    rule: str = "wait"
+    parents: set[str] = field(default_factory=set[str])
+    """Those whose end it was not told yet."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Reference:
         default_factory=dict[str, tuple[str, list[str]]]
     )
     """Each worker's last claim: its token, the greatest so far, and its executions."""
+    children: dict[str, dict[str, None]] = field(default_factory=dict[str, dict[str, None]])
+    """Who waits for each job, in the order in which they came; also for one that is gone."""
     closed: set[str] = field(default_factory=set[str])
     """Tokens of claims that were given up: they take nothing any more."""
     steps: int = 0
@@ -98,8 +103,16 @@ class Reference:
 
     # Producers
 
-    def enqueue(
-        self, job_id: str, token: str, queue: str, *, at_front: bool, keeps_failures: bool
+    def enqueue(  # noqa: C901, PLR0911, PLR0913 - as the script
+        self,
+        job_id: str,
+        token: str,
+        queue: str,
+        *,
+        at_front: bool,
+        keeps_failures: bool,
+        parents: Sequence[str] = (),
+        rule: str = "wait",
     ) -> str:
         """Return '' where the job is stored, now or before; else the state of another."""
         known = self.jobs.get(job_id)
@@ -110,9 +123,80 @@ class Reference:
         if self._may(job_id, Event.ENQUEUE) is None:
             assert known
             return known.state.value
-        self.jobs[job_id] = Known(State.QUEUED, queue, token, keeps_failures=keeps_failures)
-        self._push(job_id, at_front=at_front)
+        if parents and self._is_awaited_by(job_id, parents):
+            return "cycle"
+        new = Known(
+            State.QUEUED, queue, token, keeps_failures=keeps_failures, rule=rule,
+            parents={each for each in parents if each in self.jobs
+                     and not self._is_met(self.jobs[each].state, rule)},
+        )  # fmt: skip
+        self.jobs[job_id] = new
+        if not new.parents:
+            self._push(job_id, at_front=at_front)
+            return ""
+        new.state = State.DEFERRED
+        for parent in parents:
+            if parent in new.parents:
+                self.children.setdefault(parent, {})[job_id] = None
+        if rule == "cancel" and any(self.jobs[each].state in ENDED for each in new.parents):
+            self._cancel_child(job_id)
         return ""
+
+    # Jobs that wait for others. None is the state of one that is gone.
+
+    def _is_awaited_by(self, job_id: str, parents: Sequence[str]) -> bool:
+        found = list(parents)
+        for each in found:
+            if each == job_id:
+                return True
+            known = self.jobs.get(each)
+            found += sorted((known.parents if known else set()) - set(found))
+        return False
+
+    @staticmethod
+    def _is_met(state: State | None, rule: str) -> bool:
+        return state is State.FINISHED or (rule == "run" and (state is None or state in ENDED))
+
+    def _leave(self, child: str, parent: str) -> None:
+        self.jobs[child].parents.discard(parent)
+        self.children.get(parent, {}).pop(child, None)
+
+    def _leave_parents(self, child: str) -> None:
+        for parent in list(self.jobs[child].parents):
+            self._leave(child, parent)
+
+    def _cancel_child(self, child: str) -> None:
+        self._leave_parents(child)
+        self.jobs[child].state = State.CANCELED
+        self.tell(child, State.CANCELED)
+
+    def tell(self, parent: str, state: State | None) -> None:
+        """Tell the children of a job that it ended; the children of those come after them."""
+        self._to_tell.append((parent, state))
+        if len(self._to_tell) > 1:
+            return
+        while self._to_tell:
+            one, at = self._to_tell[0]
+            for child in list(self.children.get(one, {})):
+                self._consider(child, one, at)
+            self._to_tell.pop(0)
+
+    _to_tell: list[tuple[str, State | None]] = field(
+        default_factory=list[tuple[str, State | None]]
+    )
+
+    def _consider(self, child: str, parent: str, state: State | None) -> None:
+        known = self.jobs[child]
+        if self._is_met(state, known.rule):
+            self._leave(child, parent)
+            for other in sorted(known.parents):
+                if self._is_met(self.state(other), known.rule):
+                    self._leave(child, other)
+            if not known.parents:
+                known.state = State.QUEUED
+                self._push(child, at_front=False)
+        elif known.rule == "cancel":
+            self._cancel_child(child)
 
     # Workers
 
@@ -157,6 +241,7 @@ class Reference:
         if to in ENDED and ttl == 0:
             del self.jobs[job_id]
             self.gone[job_id] = (execution, job.token)
+            self.tell(job_id, to)
             return
         job.state = to
         if verdict.starts is not None:
@@ -165,6 +250,8 @@ class Reference:
             self._push(job_id, at_front=verdict.at_front)
         elif to is State.SCHEDULED:
             self.schedule[job_id] = Waiting(verdict.due_in <= 0, self.steps)
+        else:
+            self.tell(job_id, to)
 
     def extend(self, executions: Iterable[str], *, lapse: bool) -> list[str]:
         """Renew leases, or let them lapse; return the lost ones."""
@@ -227,13 +314,14 @@ class Reference:
         for _, job_id in sorted(due):
             del self.schedule[job_id]
             job = self.jobs[job_id]
-            job.state = after(job.state, Event.FORWARD) or job.state
+            job.state = after(job.state, Event.FORWARD, State.QUEUED) or job.state
             self._push(job_id, at_front=False)
         return len(due)
 
     def live(self) -> list[str]:
         """Return the jobs that have not ended, in their order."""
-        return [job_id for job_id, job in self.jobs.items() if job.state not in ENDED]
+        over = {*ENDED, State.DEFERRED}
+        return [job_id for job_id, job in self.jobs.items() if job.state not in over]
 
     def put_back(self, job_id: str) -> None:
         """Put a job, of which nobody knew where it is, back where its state says."""
@@ -255,11 +343,13 @@ class Reference:
             self._withdraw(job_id)
             self.jobs[job_id].state = to
             self.jobs[job_id].execution = None
+            self._leave_parents(job_id)
+            self.tell(job_id, to)
         return before
 
     def requeue(self, job_id: str, *, at_front: bool) -> State | None:
         before = self.state(job_id)
-        if to := self._may(job_id, Event.REQUEUE):
+        if to := self._may(job_id, Event.REQUEUE, State.QUEUED):
             job = self.jobs[job_id]
             job.state, job.execution, job.starts = to, None, 0
             self._push(job_id, at_front=at_front)
@@ -269,15 +359,21 @@ class Reference:
         before = self.state(job_id)
         if before:
             self._withdraw(job_id)
+            self._leave_parents(job_id)
             self.gone[job_id] = ("", self.jobs.pop(job_id).token)
+            self.tell(job_id, None)
         return before
 
     def empty(self, queue: str, *, keep: bool) -> int:
         taken, self.lists[queue] = self.lists[queue], []
+        told: list[tuple[str, State | None]] = []
         for job_id in taken:
+            told.append((job_id, State.CANCELED if keep else None))
             if keep:
                 job = self.jobs[job_id]
                 job.state = after(job.state, Event.CANCEL) or job.state
             else:
                 self.gone[job_id] = ("", self.jobs.pop(job_id).token)
+        for parent, state in told:
+            self.tell(parent, state)
         return len(taken)
