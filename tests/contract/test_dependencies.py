@@ -312,7 +312,7 @@ def test_a_child_whose_time_is_to_come_waits_for_that_too(every_life: Life) -> N
 
 
 def test_a_child_with_a_limit_waits_for_its_place_then(every_life: Life) -> None:
-    limit = {"rate_limit_key": "k", "rate_limit_concurrency": 1}
+    limit: dict[str, Any] = {"rate_limit_key": "k", "rate_limit_concurrency": 1}
     every_life.enqueue("p")
     every_life.enqueue("x", token="x", **limit)
     every_life.enqueue("c", **limit, **wait_for("p"))

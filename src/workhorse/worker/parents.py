@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from workhorse.core.errors import ParentResultError
@@ -15,6 +15,7 @@ from workhorse.wire.entries import ResultRecord, ResultType
 from workhorse.wire.payload import load
 from workhorse.worker.runner import Running
 
+Wanted = Mapping[str, str | tuple[str, ...]]
 _ENDED_WITHOUT: Final = (State.FAILED, State.STOPPED, State.CANCELED)
 _last: dict[int, tuple[Callable[[], Client], Store]] = {}
 
@@ -26,7 +27,7 @@ def values_for(running: Running) -> dict[str, Any]:
     whose result is gone, unless the job is to run whatever became of its parents.
     """
     extras = running.job.extras
-    wanted = extras.parent_results if extras else {}
+    wanted: Wanted = extras.parent_results if extras else {}
     ids = {
         each for told in wanted.values() for each in ([told] if isinstance(told, str) else told)
     }
@@ -37,7 +38,7 @@ def values_for(running: Running) -> dict[str, Any]:
     }
 
 
-def _value(running: Running, parent: str, wanted: Any) -> Any:
+def _value(running: Running, parent: str, wanted: Wanted) -> Any:
     store, keys = _store(running), running.keys
     run = _success(store.run(results.runs(keys, parent)))
     if run is not None:
