@@ -212,6 +212,18 @@ def test_a_waiting_job_that_expires_is_passed_over(every_life: Life) -> None:
     assert (with_place(every_life), waiting(every_life)) == (["c"], [])
 
 
+def test_an_id_that_expired_in_its_queue_has_no_place_when_it_begins_anew(
+    every_life: Life,
+) -> None:
+    life = every_life
+    life.enqueue("a", "b", ttl=60, **ONE)
+    life.client.delete("rq:job:a")
+    life.enqueue("a", token="another", **ONE)
+    assert (with_place(life), waiting(life)) == (["b"], ["a"])
+    life.settle(life.claim_one(), Returned(b""))
+    assert life.claim_one().job_id == "a"
+
+
 @pytest.mark.parametrize("how", ["the next is admitted", "a sweep"])
 def test_the_children_of_a_job_that_expired_while_it_waited_are_told(
     every_life: Life, how: str

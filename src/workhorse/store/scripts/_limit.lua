@@ -73,6 +73,7 @@ end
 
 -- Have a job wait for a place, and give it one if there is one. Of a new job the concurrency holds from now on.
 local function wait_for_place(name, concurrency, job_id, at_front, to, is_new)
+  redis.call('ZREM', allowed_key(name), job_id)  -- of one that expired in its queue, and had this id
   -- After the last, also where that came in the same call, or by a clock that was ahead.
   local last = tonumber(redis.call('ZRANGE', limited_key(name), -1, -1, 'WITHSCORES')[2] or '') or 0
   local since = (last >= now and last < now + 86400) and last + 0.000001 or now
