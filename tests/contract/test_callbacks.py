@@ -21,7 +21,7 @@ from workhorse.wire.payload import Call, PickleSerializer, encode_call
 
 ISOLATIONS = ("inline", "fork")
 HERE = "tests.support.callbacks"
-ALL = {
+ALL: dict[str, Any] = {
     "success_callback": CallbackRecord(f"{HERE}.succeeded"),
     "failure_callback": CallbackRecord(f"{HERE}.failed"),
     "stopped_callback": CallbackRecord(f"{HERE}.stopped"),

@@ -38,7 +38,7 @@ def enqueue(fleet: Fleet, what: str = "", **fields: Any) -> str:
     return fleet.enqueue("nothing", **{"data": data, "retries_left": 3, **fields})
 
 
-def callback(name: str, seconds: int = 60) -> dict[str, CallbackRecord]:
+def callback(name: str, seconds: int = 60) -> dict[str, Any]:
     called = CallbackRecord(f"{HERE}.{name}", seconds)
     return {"success_callback": called, "failure_callback": called}
 
