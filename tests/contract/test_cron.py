@@ -237,6 +237,30 @@ def test_adding_the_same_again_changes_nothing(cron: Cron) -> None:
     with pytest.raises(InvalidOptionError, match="already"):
         cron.add("e", nothing, interval=61)
     assert cron.add("e", nothing, interval=61, replace=True).interval == 61
+    cron.edit("e", interval=62)
+    assert cron.add("e", nothing, interval=61).interval == 62
+    assert cron.add("e", nothing, interval=61, replace=True).interval == 61
+    slot = slot_of(cron)
+    cron.add("e", nothing, interval=61, replace=True)
+    assert slot_of(cron) == slot
+
+
+@pytest.mark.parametrize("change", ["add", "edit", "pause"])
+def test_an_entry_that_the_server_forgot_to_fire_is_put_right(cron: Cron, change: str) -> None:
+    given: dict[str, Any] = {**EVERY_MINUTE, "jitter": 5}
+    cron.add("e", nothing, **given)
+    slot = slot_of(cron)
+    client_of(cron).delete("rq:cron_due")
+    assert fire(cron, slot + 10) == 0
+    if change == "add":
+        cron.add("e", nothing, **given)
+    elif change == "edit":
+        cron.edit("e", result_ttl=5)
+    else:
+        cron.pause("e")
+        cron.resume("e")
+    assert slot_of(cron) == slot
+    assert fire(cron, slot + 10) == 1
 
 
 def test_an_edit_changes_what_it_names(cron: Cron) -> None:

@@ -72,8 +72,8 @@ def test_a_supervisor_fires_too(client: redis.Redis) -> None:
 
 def test_an_entry_through_its_life(client: redis.Redis) -> None:
     assert ok("list") == "No cron entries.\n"
-    line = ok("add", "tea", "tasks.add", ":1", "b:=2", "--cron", "30 16 * * *", "--zone",
-              "Europe/London", "-q", "kitchen", "--overlap", "skip", "--retry-max", "2")  # fmt: skip
+    when = ("--cron", "30 16 * * *", "--zone", "Europe/London", "--overlap", "skip")
+    line = ok("add", "tea", "tasks.add", ":1", "b:=2", *when, "-q", "kitchen", "--retry-max", "2")
     assert line.startswith("tea  At 16:30 every day (Europe/London)  tasks.add on kitchen  next: ")
     (entry,) = json.loads(ok("list", "--json"))
     assert (entry["cron"], entry["zone"], entry["overlap"]) == (
@@ -93,6 +93,22 @@ def test_an_entry_through_its_life(client: redis.Redis) -> None:
     assert client.hget(f"rq:job:{job_id}", "retries_left") == b"2"
     assert ok("delete", "tea") == "Deleted: 1\n"
     assert json.loads(ok("list", "--json")) == []
+
+
+def test_its_jobs_have_what_enqueue_can_say(client: redis.Redis) -> None:
+    ok("add", "e", "tasks.add", ":1", "--every", "60", "--timeout", "9", "--repeat", "2",
+       "--on-success", "tasks.add", "--webhook", "finished=https://example.com/", "--meta",
+       '{"a": 1}', "--rate-limit", "k=1", "--group", "g", "--at-front")  # fmt: skip
+    ok("edit", "e", "--result-ttl", "77")
+    job_id = ok("run", "e").split("'")[-2]
+    fields = client.hgetall(f"rq:job:{job_id}")
+    assert (fields[b"timeout"], fields[b"result_ttl"], fields[b"repeats_left"]) == (
+        b"9", b"77", b"2",
+    )  # fmt: skip
+    assert fields[b"success_callback_name"] == b"tasks.add"
+    assert b"example.com" in fields[b"webhooks"]
+    assert (fields[b"rate_limit_key"], fields[b"group_id"]) == (b"k", b"g")
+    assert b"meta" in fields
 
 
 @pytest.mark.parametrize(

@@ -193,15 +193,27 @@ class Cron:
         the name, unless *replace* is true, and an error of ours for what could not run.
         """
         record = define(name, func, queue, (args, kwargs), options, serializer=self.serializer)
-        return self.put(record, replace=replace)
+        return self.put(record, replace=replace, keep_edits=not replace)
 
-    def put(self, record: CronRecord, *, replace: bool = True) -> CronEntry:
-        """Store an entry made by ``define``; what fired it last, and its pause, stay."""
+    def put(
+        self, record: CronRecord, *, replace: bool = True, keep_edits: bool = True
+    ) -> CronEntry:
+        """Store an entry made by ``define``; what fired it last, and its pause, stay.
+
+        With *keep_edits* nothing changes where it was defined in the same way before, whatever
+        was edited since.
+        """
         while True:
             old = self._store.run(store.entry(self._keys, record.name))
-            if old is not None and (old.digest, old.source) == (record.digest, record.source):
-                return self._shown(old)
-            if old is not None and not replace:
+            is_known = old is not None and (old.digest, old.source) == (
+                record.digest,
+                record.source,
+            )
+            if old is not None and is_known and keep_edits:
+                if self._store.run(store.is_listed(self._keys, record.name)):
+                    return self._shown(old)
+                record = old
+            if old is not None and record is not old and not replace:
                 raise InvalidOptionError(
                     f"there is a cron entry {record.name!r} already, another one "
                     f"({explain(old.rules.schedule)}: {old.call}): edit it, or give replace=True"

@@ -15,7 +15,7 @@ import click
 from workhorse.api.cron import Cron, CronEntry
 from workhorse.api.cron_scheduler import CronScheduler
 from workhorse.cli.config_file import config_option, read_settings, server_of
-from workhorse.cli.enqueue import enqueue, read_arguments, retry_of
+from workhorse.cli.enqueue import enqueue, made_of, read_arguments
 from workhorse.cli.options import import_from, path_option, serializer_option, url_option
 from workhorse.core.cron import MISFIRES, OVERLAPS
 from workhorse.core.errors import NoSuchCronError
@@ -29,9 +29,10 @@ _OF_JOBS: Final = (
     "timeout", "result_ttl", "ttl", "failure_ttl", "description", "at_front", "on_lost",
     "max_starts",
 )  # fmt: skip
-_OF_RETRY: Final = (
+_MADE: Final = (
     "retry_max", "retry_interval", "retry_backoff", "retry_max_interval", "retry_jitter",
-    "retry_on", "give_up_on",
+    "retry_on", "give_up_on", "repeat", "repeat_interval", "on_success", "on_failure",
+    "on_stopped", "webhook", "rate_limit", "meta", "group",
 )  # fmt: skip
 _WHEN: Final = (
     "cron", "interval", "zone", "jitter", "start", "end", "overlap", "misfire", "catch_up",
@@ -108,7 +109,7 @@ def _options(function: F) -> F:
     for option in reversed(_when_options):
         function = option(function)
     command = _of_server(serializer_option(function))
-    params = [param for param in enqueue.params if param.name in (*_OF_JOBS, *_OF_RETRY)]
+    params = [param for param in enqueue.params if param.name in (*_OF_JOBS, *_MADE)]
     known = getattr(command, "__click_params__", [])
     vars(command)["__click_params__"] = [*reversed(params), *known]
     return command
@@ -289,9 +290,10 @@ def _given(given: dict[str, Any]) -> dict[str, Any]:
         del said["at_front"]
     if "timeout" in said:
         said["job_timeout"] = said.pop("timeout")
-    if retry := retry_of(given):
-        said["retry"] = retry
-    return said
+    if given["group"] is not None:
+        said["group_id"] = given["group"]
+    made = {name: value for name, value in made_of(given).items() if value is not None}
+    return {**said, **made}
 
 
 def _line(entry: CronEntry) -> str:

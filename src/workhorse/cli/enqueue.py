@@ -165,27 +165,34 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         description=given["description"],
         job_id=given["job_id"],
         at_front=given["at_front"],
-        retry=retry_of(given),
         on_lost=given["on_lost"],
         max_starts=given["max_starts"],
         depends_on=_parents(given),
-        on_success=given["on_success"],
-        on_failure=given["on_failure"],
-        on_stopped=given["on_stopped"],
-        repeat=_repeat(given),
-        webhooks=[_webhook(told) for told in given["webhook"]] or None,
-        meta=_meta(given["meta"]),
-        rate_limit=_rate_limit(given["rate_limit"]),
         unique=given["unique"],
         due_in=given["schedule_in"],
         scheduled_for=_moment(given["schedule_at"]),
+        **made_of(given),
     )
     (job,) = queue.enqueue_many([call], group_id=given["group"])
     if not given["quiet"]:
         click.echo(f"Enqueued {job.get_call_string()} with job-id '{job.id}'.")
 
 
-def retry_of(given: dict[str, Any]) -> Retry | None:
+def made_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a job that are made of several words; None for those not given."""
+    return {
+        "retry": _retry(given),
+        "repeat": _repeat(given),
+        "on_success": given["on_success"],
+        "on_failure": given["on_failure"],
+        "on_stopped": given["on_stopped"],
+        "webhooks": [_webhook(told) for told in given["webhook"]] or None,
+        "meta": _meta(given["meta"]),
+        "rate_limit": _rate_limit(given["rate_limit"]),
+    }
+
+
+def _retry(given: dict[str, Any]) -> Retry | None:
     """Return the ``Retry`` that was asked for, if any was."""
     ours = {
         "backoff": given["retry_backoff"],

@@ -190,6 +190,11 @@ def entry(keys: Keys, name: str) -> Call[CronRecord | None]:
     return command("HGETALL", keys.cron_entry(name), parse=parse)
 
 
+def is_listed(keys: Keys, name: str) -> Call[bool]:
+    """Return whether it is known when the entry *name* fires: a server may have forgotten."""
+    return command("ZSCORE", keys.cron_due(), name, parse=lambda reply: reply is not None)
+
+
 def readable_entry(keys: Keys, name: str) -> Call[CronRecord | None]:
     """Return the entry *name*; None, and a line in the log, for one that can't be read."""
     plain = entry(keys, name)

@@ -23,5 +23,8 @@ redis.call('HSET', entry, 'edited_at', text(now))
 if slot ~= 'same' then
   redis.call('HSET', entry, 'slot', slot)
   redis.call('ZADD', cron_due_key(), due, name)
+elseif not redis.call('ZSCORE', cron_due_key(), name) then  -- the server forgot it; `fire` puts a jitter right
+  local known_slot = redis.call('HGET', entry, 'slot') or ''
+  redis.call('ZADD', cron_due_key(), known_slot == '' and 'inf' or known_slot, name)
 end
 return ''
