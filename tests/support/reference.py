@@ -227,7 +227,7 @@ class Reference:
         for _, job_id in sorted(due):
             del self.schedule[job_id]
             job = self.jobs[job_id]
-            job.state = after(job.state, Event.FORWARD) or job.state
+            job.state = after(job.state, Event.FORWARD, State.QUEUED) or job.state
             self._push(job_id, at_front=False)
         return len(due)
 
@@ -241,9 +241,7 @@ class Reference:
         if job.state is State.QUEUED:
             self.lists[job.queue].remove(job_id)
             self._push(job_id, at_front=True)
-        elif job.state is State.SCHEDULED:
-            self.schedule[job_id] = Waiting(due=True, number=self.steps)
-        else:
+        elif job.state is State.STARTED:  # a scheduled one waits for its moment, as before
             assert job.execution
             self.leases[job.execution] = Lease(job_id, job.queue, self.steps)
 
@@ -259,7 +257,7 @@ class Reference:
 
     def requeue(self, job_id: str, *, at_front: bool) -> State | None:
         before = self.state(job_id)
-        if to := self._may(job_id, Event.REQUEUE):
+        if to := self._may(job_id, Event.REQUEUE, State.QUEUED):
             job = self.jobs[job_id]
             job.state, job.execution, job.starts = to, None, 0
             self._push(job_id, at_front=at_front)
