@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pkgutil
 import time
 from datetime import UTC, datetime
@@ -71,6 +72,41 @@ def test_a_duty_that_was_postponed_waits() -> None:
     run_due(timetable, 129)
     run_due(timetable, 130)
     assert duty.ran_at == [100, 130]
+
+
+class Awaiting(Counted):
+    """A duty that has to run again at moments of its own."""
+
+    def __init__(self, every: float, *waits: float | None) -> None:
+        super().__init__(every)
+        self._waits = iter(waits)
+
+    def run_once(self, now: float) -> Report:
+        super().run_once(now)
+        return Report(again_in=next(self._waits))
+
+
+def test_a_duty_that_names_its_moment_is_due_then() -> None:
+    duty, other = Awaiting(10, 0.25, None), Counted(30)
+    timetable = Timetable([duty, other], now=100)
+    assert (timetable.next_in(100), timetable.awaited_in(100)) == (0, math.inf)
+    timetable.run_due(100, kept_until=math.inf)
+    assert (timetable.next_in(100.125), timetable.awaited_in(100.125)) == (0.125, 0.125)
+    timetable.run_due(100.125, kept_until=math.inf)
+    assert duty.ran_at == [100]
+    timetable.run_due(100.25, kept_until=math.inf)
+    assert (timetable.next_in(100.25), timetable.awaited_in(100.25)) == (10, math.inf)
+    timetable.run_due(110.25, kept_until=0)  # it stood still: not now
+    assert (duty.ran_at, other.ran_at) == ([100, 100.25], [100])
+
+
+def test_a_process_without_a_scheduler_has_no_duty_of_one(client: redis.Redis) -> None:
+    options = WorkerOptions(connect=lambda: client, scheduler=False)
+    names = {duty.name for duty in roster(Store(client), options)}
+    everybody = {
+        duty.name for duty in roster(Store(client), WorkerOptions(connect=lambda: client))
+    }
+    assert everybody - names == {"forward", "promote", "cron"}
 
 
 @pytest.fixture

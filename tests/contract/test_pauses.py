@@ -25,6 +25,7 @@ from workhorse import (
     suspend,
 )
 from workhorse.store import pauses, schedule
+from workhorse.store.audit import audit
 
 
 @pytest.fixture
@@ -197,6 +198,13 @@ def test_a_running_job_of_a_paused_queue_ends_in_order(every_life: Life) -> None
     assert every_life.release(job) == 1
     assert every_life.waiting() == ["j"]
     assert every_life.claim().jobs == []
+
+
+def test_the_auditor_knows_what_a_pause_is(every_life: Life) -> None:
+    every_life.enqueue("j")
+    every_life.store.run(pauses.pause(every_life.keys, "q", seconds=60))
+    every_life.store.run(pauses.suspend(every_life.keys))
+    assert audit(every_life.store, every_life.keys) == []
 
 
 def test_what_is_no_such_key_pauses_nothing(every_life: Life) -> None:

@@ -11,6 +11,7 @@ import redis
 
 from tests.support import calls
 from tests.support.servers import RunningServer
+from tests.support.waiting import wait_until
 from workhorse import Queue
 
 WORKHORSE = Path(sys.executable).parent / "workhorse"
@@ -85,3 +86,34 @@ def test_what_is_asked_wrongly_is_a_usage_error(queue: Queue, words: tuple[str, 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("workhorse: ")
     assert not queue.is_paused
+
+
+def test_a_supervised_worker_is_shown_as_suspended(queue: Queue) -> None:
+    queue.pause()
+    job = queue.enqueue(calls.add)
+    worker = subprocess.Popen([str(WORKHORSE), "worker", "low", "--name", "w", "--quiet"])
+    try:
+        wait_until(lambda: "): suspended low." in said("info"))
+        assert job.get_status() == "queued"
+        queue.resume()
+        wait_until(lambda: job.get_status() == "finished")
+        wait_until(lambda: "): idle low." in said("info"))
+    finally:
+        worker.terminate()
+        worker.wait(20)
+
+
+def test_a_worker_takes_rqs_flags(queue: Queue) -> None:
+    job = queue.enqueue(calls.add)
+    told = said(
+        "worker", "low", "other", "--burst", "-s", "--logging_level", "debug",
+        "-ds", "round_robin",
+        "--log-format", "LOG %(levelname)s %(message)s", "--maintenance-interval", "600",
+        "--job-monitoring-interval", "30", "--worker-ttl", "420", "--results-ttl", "500",
+        "--max-jobs", "5", "--max-idle-time", "5", "--disable-job-desc-logging", "--no-scheduler",
+    )  # fmt: skip
+    assert job.get_status() == "finished"
+    assert "LOG INFO low: Job OK" in told
+    wrong = run("worker", "low", "--burst", "--log-format", "nothing")
+    assert wrong.returncode == 2
+    assert "%(message)s" in wrong.stderr

@@ -369,8 +369,6 @@ class Machine(RuleBasedStateMachine):
         assert self.run(reconcile.reconcile(self.keys, seen)) == [expected]
         again = self.run(reconcile.reconcile(self.keys, seen))
         assert again[0] in {Reconciled.REFUSED, Reconciled.FOUND}
-        for queue in QUEUES:  # due a second ago, as those that a retry schedules
-            self.client.zadd(f"rq:scheduled:{queue}", {job_id: -1}, xx=True, incr=True)
 
     def _forget(self, job_id: str) -> None:
         job = self.reference.jobs[job_id]

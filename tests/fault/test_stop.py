@@ -250,3 +250,27 @@ def test_what_is_no_command_is_passed_over(told: Life, message: bytes) -> None:
     (told.folder / "go").touch()
     told.wait_for("job", state="finished")
     assert told.starts("job") == 0
+
+
+@pytest.mark.parametrize("isolation", ["inline", "fork"])
+def test_a_job_whose_process_is_killed_by_command_is_a_lost_run(
+    life: Life, isolation: str
+) -> None:
+    go = life.folder / "go"
+    life.enqueue("wait_for", "job", str(go))
+    supervisor = life.start(isolation=isolation, name="w")
+    wait_until(lambda: life.begun()["job"])
+
+    def is_killed() -> bool:  # told again: it means no job that has just begun
+        told = encode_command(Kind.KILL_HORSE)
+        life.store.run(workers.tell(life.keys, "w", told))
+        return life.begun()["job"] > 1
+
+    wait_until(is_killed, every=0.2)
+    go.touch()
+    life.wait_for("job", state="finished")
+    assert life.starts("job") == life.begun()["job"] - 1
+    life.enqueue("work", "next")
+    life.wait_for("next", state="finished")
+    assert supervisor.code() is None
+    life.assert_clean()

@@ -329,9 +329,7 @@ class Reference:
         if job.state is State.QUEUED:
             self.lists[job.queue].remove(job_id)
             self._push(job_id, at_front=True)
-        elif job.state is State.SCHEDULED:
-            self.schedule[job_id] = Waiting(due=True, number=self.steps)
-        else:
+        elif job.state is State.STARTED:  # a scheduled one waits for its moment, as before
             assert job.execution
             self.leases[job.execution] = Lease(job_id, job.queue, self.steps)
 
