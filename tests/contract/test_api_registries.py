@@ -32,6 +32,7 @@ from workhorse import (
 from workhorse.api.registries import clean_registries
 from workhorse.api.registry import JobRegistry
 from workhorse.core.states import State
+from workhorse.store import registries
 
 KINDS: dict[State, type[JobRegistry]] = {
     State.STARTED: StartedJobRegistry,
@@ -259,6 +260,21 @@ def test_an_ended_job_that_is_taken_off_still_expires(every_life: Life, state: S
     assert registry.remove("j") is False
     assert every_life.state() is state
     assert 0 < every_life.client.ttl("rq:job:j") <= 31_536_000
+
+
+@pytest.mark.parametrize("state", [State.FINISHED, State.FAILED, State.CANCELED])
+def test_a_removal_that_is_sent_again_gets_its_first_answer(life: Life, state: State) -> None:
+    life.in_state(state)
+    kind = KINDS[state].kind
+    again, other = (
+        registries.unlist(life.keys, kind, "q", "j", longest=60, token=token * 24)
+        for token in "ab"
+    )
+    assert life.store.run(again) is True
+    before = life.dump()
+    assert life.store.run(again) is True
+    assert life.store.run(other) is False
+    assert life.dump() == before
 
 
 @pytest.mark.parametrize("state", [State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE])

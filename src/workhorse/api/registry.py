@@ -223,7 +223,12 @@ class JobRegistry:
 
     def _removal(self, job_id: str) -> Call[Any]:
         return registries.unlist(
-            self._keys, self.kind, self.name, job_id, longest=settings.FAILURE_TTL
+            self._keys,
+            self.kind,
+            self.name,
+            job_id,
+            longest=settings.FAILURE_TTL,
+            token=new_token(),
         )
 
     def _was_here(self, reply: object) -> bool:

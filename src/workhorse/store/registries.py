@@ -88,9 +88,20 @@ def is_started(keys: Keys, queue: str, job_id: str) -> Plan[bool]:
     return False
 
 
-def unlist(keys: Keys, kind: Kind, queue: str, job_id: str, *, longest: int) -> Call[bool]:
-    """Take an ended job off its registry; its hash stays until it expires, *longest* at most."""
-    args: Arguments = {"registry": kind, "queue": queue, "job_id": job_id, "longest": longest}
+def unlist(
+    keys: Keys, kind: Kind, queue: str, job_id: str, *, longest: int, token: str = ""
+) -> Call[bool]:
+    """Take an ended job off its registry; its hash stays until it expires, *longest* at most.
+
+    Sent again with the same *token*, it gets the first answer.
+    """
+    args: Arguments = {
+        "registry": kind,
+        "queue": queue,
+        "job_id": job_id,
+        "longest": longest,
+        "token": token,
+    }
     return script("unlist", keys, args, parse=bool)
 
 
