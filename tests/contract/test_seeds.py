@@ -14,7 +14,8 @@ Not run here, so that nothing is forgotten:
 - RQ 3.0's meaning holds: ``enqueue(timeout=...)`` (004) goes to the function, the job's is
   ``job_timeout=``; ``ttl=-1`` for ever (004) is refused: leave it out; names of workers are no
   longer ``host.pid`` (004); a worker's ``-n`` is a number here, its name is ``--name``.
-- Never was, or is another here: ``Queue(failed_ttl=...)``, ``rq worker --connection``, lists of
+- Never was, or is another here: ``rq.serializers.Serializer`` (001: a serializer needs no base),
+  ``Queue(failed_ttl=...)``, ``rq worker --connection``, lists of
   failed and of retried jobs (001), a death penalty class of one's own (004: supervisors end jobs),
   ``--maintenance-interval`` (003: it tunes a clean-up that has nothing to clean here).
 - Shown of RQ's inside: ``push_job_id`` and ``lpop`` (000), ``dequeue_any``, ``fork_work_horse``,

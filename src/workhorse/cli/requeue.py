@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from workhorse.api.connection import default_keys, store_of
+from workhorse.api.registries import FailedJobRegistry
 from workhorse.cli.config_file import config_option, read_settings, server_of
 from workhorse.cli.options import url_option
 from workhorse.core.ids import check_job_id, check_queue_name, new_token
@@ -31,7 +32,7 @@ def requeue(job_ids: tuple[str, ...], url: str | None, **given: Any) -> int:
     store = store_of(server_of(url, read_settings(given["config"])).connection)
     keys, queue = default_keys(), check_queue_name(given["queue"])
     ids = [check_job_id(job_id) for job_id in job_ids]
-    ids = ids or store.run(views.failed_ids(keys, queue))
+    ids = ids or FailedJobRegistry(queue, store.client).get_job_ids()
     told: list[str] = []
     for at in range(0, len(ids), jobs.MANY):
         told += _requeued(store, keys, queue, ids[at : at + jobs.MANY])

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from workhorse.api.connection import default_keys, link_to
 from workhorse.api.job import Job
+from workhorse.api.registries import FailedJobRegistry
 from workhorse.core.errors import InvalidJobOperation, InvalidOptionError, NoSuchJobError
 from workhorse.core.ids import check_job_id, new_token
 from workhorse.core.settings import FAILURE_TTL
@@ -87,8 +88,8 @@ class FailedQueue:
         """The ids of all failed jobs, queue by queue, the oldest first."""
         store = self._link.store
         queues = store.run(views.queue_names(self._keys))
-        found = store.run_many([views.failed_ids(self._keys, name) for name in queues])
-        return [job_id for ids in found for job_id in ids]
+        registries = [FailedJobRegistry(name, store.client) for name in queues]
+        return [job_id for registry in registries for job_id in registry.get_job_ids()]
 
     def get_job_ids(self, offset: int = 0, length: int = -1) -> list[str]:
         """Return the ids of failed jobs; *length* -1 for all."""

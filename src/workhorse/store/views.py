@@ -57,11 +57,6 @@ def registry_count(keys: Keys, registry: str, queue: str) -> Call[int]:
     return command("ZCARD", keys.registry(registry, queue), parse=int)
 
 
-def failed_ids(keys: Keys, queue: str) -> Call[list[str]]:
-    """Return ids of failed and stopped jobs of *queue*; those kept for ever first."""
-    return command("ZRANGE", keys.registry("failed", queue), 0, -1, parse=_texts)
-
-
 def broken_count(keys: Keys, queue: str) -> Call[int]:
     """Return how many jobs of *queue* are set aside because they could not be handled."""
     return command("LLEN", keys.broken(queue), parse=int)
