@@ -620,3 +620,28 @@ def test_what_rqs_worker_left_of_edges_goes_with_the_job(every_life: Life) -> No
     every_life.client.zadd("rq:finished:q", {"c": 1})
     every_life.store.run(registries.sweep(every_life.keys, ["q"]))
     assert edges(every_life) == set()
+
+
+# What the auditor makes of it
+
+
+def test_the_auditor_finds_edges_that_nobody_owns(every_life: Life) -> None:
+    every_life.client.sadd("rq:job:gone:dependents", "nobody")
+    every_life.client.sadd("rq:job::gone:dependencies", "nobody")
+    every_life.client.sadd("rq:promoting", "no hash")
+    found = {(one.kind.value, one.key) for one in audit(every_life.store, every_life.keys)}
+    assert found == {
+        ("leftover", "rq:job:gone:dependents"),
+        ("leftover", "rq:job::gone:dependencies"),
+        ("misshapen", "rq:promoting"),
+    }
+
+
+def test_the_auditor_knows_what_is_left_to_tell(every_life: Life) -> None:
+    every_life.enqueue("p")
+    children(every_life, 500, "p")
+    finish(every_life, "p", ttl=0)
+    assert every_life.client.hlen("rq:promoting") == 1
+    assert all_is_in_its_place(every_life)
+    promote(every_life)
+    assert all_is_in_its_place(every_life)
