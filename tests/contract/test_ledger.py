@@ -150,7 +150,7 @@ def test_the_whole_policy_of_a_job_is_held(ledger: Ledger) -> None:
     policy = Policy(
         retries_left=1, retry_intervals=(2,), retry_at_front=True, retry_jitter=0.5,
         retry_on=("a.B",), give_up_on=("c.D",), asked_retries=3, starts=4, on_lost="fail",
-        max_starts=5,
+        max_starts=5, repeats_left=6, repeat_intervals=(7,),
     )  # fmt: skip
     assert all(getattr(policy, f.name) != f.default for f in fields(Policy)), "tells too little"
     ledger.hold([claimed(1, policy=policy)], now=NOW)

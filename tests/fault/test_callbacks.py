@@ -7,7 +7,9 @@ it begins.
 from __future__ import annotations
 
 import os
+import random
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,36 @@ def test_fault_60_a_callback_that_is_stopped_by_a_person_leaves_the_end_as_it_wa
     fleet.store.run(jobs.stop(fleets.KEYS, job))
     fleet.wait_for(job, "finished")
     assert runs(fleet) == 1
+
+
+@both_isolations
+def test_fault_60_no_job_runs_again_whose_callback_began_whenever_workers_are_killed(
+    fleet: Fleet, isolation: str
+) -> None:
+    journals = [fleet.folder / f"job{number}" for number in range(60)]
+    made = [
+        enqueue(
+            fleet,
+            data=encode_call(Call(f"{HERE}.work", None, (str(path), ""), {}), PickleSerializer()),
+            max_starts=1000,
+            success_callback=CallbackRecord(f"{HERE}.succeeded_slowly"),
+        )
+        for path in journals
+    ]
+    supervisor = fleet.start(2, isolation=isolation)
+    killed = 0
+    while any(fleet.state(job) != "finished" for job in made):
+        wait_until(lambda: supervisor.workers)
+        time.sleep(random.uniform(0.02, 0.3))  # noqa: S311 - any moment will do
+        if killed < 25:
+            killed += 1
+            for worker in supervisor.workers[:1]:
+                os.kill(worker, signal.SIGKILL)
+    for job, path in zip(made, journals, strict=True):
+        words = [line.split()[0] for line in path.read_text().splitlines()]
+        assert words.count("begins") <= 1, words  # once at most; and it is told where it
+        assert "ends" in words or fleet.fetch(job, "callback_error"), words  # did not end
+        assert "ran" not in words[words.index("begins") if "begins" in words else len(words) :]
 
 
 @both_isolations

@@ -42,6 +42,13 @@ def succeeded(job: Any, connection: Any, result: Any) -> None:
     _note(job, f"success {result} in {os.getpid()} while {job.get_status()}")
 
 
+def succeeded_slowly(job: Any, *more: Any) -> None:
+    del more
+    _note(job, "begins")
+    time.sleep(0.03)
+    _note(job, "ends")
+
+
 async def succeeded_later(job: Any, connection: Any, result: Any) -> None:
     del connection
     _note(job, f"success {result}")
