@@ -127,7 +127,7 @@ def weigh(name: str, rules: Rules, slot: float, now: float) -> Firing | None:
     if due_at(name, schedule, slot) > now:
         return None
     most = rules.catch_up if rules.misfire == "all" else 1
-    found = [each for each in newest_slots(schedule, now, most + 1) if each > slot]
+    found = newest_slots(schedule, now, most + 1, after=slot)
     # The jitter of a later slot may not be over; those before it go first.
     found = [each for each in found if due_at(name, schedule, each) <= now]
     due = [slot, *found]
@@ -193,14 +193,16 @@ def first_slot(schedule: Schedule, now: float) -> float | None:
     return next_slot(schedule, now if schedule.interval is None else now - _A_LITTLE)
 
 
-def newest_slots(schedule: Schedule, until: float, count: int) -> list[float]:
-    """Return the last *count* slots that are not after *until*, in their order."""
+def newest_slots(
+    schedule: Schedule, until: float, count: int, *, after: float = -math.inf
+) -> list[float]:
+    """Return the last *count* slots later than *after* and not after *until*, in their order."""
     if schedule.end is not None:
         until = min(until, schedule.end)
     found: list[float] = []
     start = -math.inf if schedule.start is None else schedule.start
     for slot in _backward(schedule, until):
-        if slot < start or len(found) >= count:
+        if slot < start or slot <= after or len(found) >= count:
             break
         found.append(slot)
     return found[::-1]
