@@ -29,7 +29,7 @@ from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Call, PickleSerializer, encode_call
 from workhorse.wire.records import JobRecord
 
-A_SECOND: int = 8000
+A_SECOND = 3000
 """Jobs that are scheduled a second, at least."""
 LATE = 40
 IDLE = 10.0
