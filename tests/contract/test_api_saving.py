@@ -140,6 +140,13 @@ def test_a_jobs_code_sees_its_workers_class(client: redis.Redis, kind: type[Work
     assert (mine.return_value(), ours.return_value()) == ("MyJob", "Job")
 
 
+def test_a_job_that_runs_at_once_sees_its_queues_class(client: redis.Redis) -> None:
+    here = Queue("q", client, is_async=False, job_class=MyJob)
+    assert here.enqueue(class_of_current_job).return_value() == "MyJob"
+    plain = Queue("q", client, is_async=False)
+    assert plain.enqueue(class_of_current_job).return_value() == "Job"
+
+
 def test_a_class_of_queues_is_given_by_its_name(client: redis.Redis) -> None:
     worker = SimpleWorker(["q"], connection=client, queue_class=f"{__name__}.MyQueue")
     assert {type(each) for each in worker.queues} == {MyQueue}

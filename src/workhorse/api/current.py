@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from workhorse.api.classes import choose_class
@@ -28,6 +29,16 @@ class _Shown:
 def use_job_class(job_class: type[Job]) -> None:
     """Have ``get_current_job`` return jobs of *job_class* from now on; for workers."""
     _Shown.job_class = job_class
+
+
+@contextmanager
+def jobs_shown_as(job_class: type[Job]) -> Generator[None]:
+    """Have ``get_current_job`` return jobs of *job_class* meanwhile."""
+    before, _Shown.job_class = _Shown.job_class, job_class
+    try:
+        yield
+    finally:
+        _Shown.job_class = before
 
 
 def get_current_job(

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 from workhorse.api.classes import choose_class
 from workhorse.api.connection import client_of, default_keys, link_to, store_of
+from workhorse.api.current import jobs_shown_as
 from workhorse.api.follow_ups import check_moment, check_span
 from workhorse.api.job import Job
 from workhorse.api.new_calls import NewCalls, options_of_call
@@ -365,7 +366,8 @@ class Queue(NewCalls, QueueRegistries, Pausable):
                 "a rate_limit needs a queue that others work: with is_async=False a job runs at "
                 "once, in its caller, and can't wait for a place; nothing was done"
             )
-        refused = run_here(self._store, self._keys, record, self.serializer, self._client)
+        with jobs_shown_as(self.job_class):
+            refused = run_here(self._store, self._keys, record, self.serializer, self._client)
         if refused and record.unique:
             raise _duplicate(record, refused)
         if not refused:
