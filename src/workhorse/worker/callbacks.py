@@ -159,15 +159,15 @@ def after_of(
 ) -> After | None:
     """Return what is called after a run that ended so, in its own process; None for nothing.
 
-    The callback of a failure is for the last one: not for one that is followed by a retry.
-    Exception handlers are for each.
+    As in RQ the callback of a failure is for each run that raised, also where a ``Retry`` follows;
+    a run that asks to be run again has not failed. Exception handlers are for whatever raised.
     """
     kind: Literal["", "success", "failure", "stopped"] = ""
     if verdict.to is State.FINISHED or verdict.event is Event.REPEAT:
         kind = "success"
-    elif verdict.to is State.FAILED:
+    elif verdict.to is State.FAILED or isinstance(outcome, Raised | TimedOut):
         kind = "failure"
-    elif verdict.to is State.STOPPED:
+    if verdict.to is State.STOPPED:
         kind = "stopped"
     callback = callback_of(job, kind)
     has_raised = isinstance(outcome, Raised | TimedOut) or (
