@@ -103,7 +103,7 @@ def test_one_run_is_stopped_by_its_name(queue: Queue, tmp_path: Path) -> None:
     job = running(queue, tmp_path)
     worker = Worker([queue], connection=queue.connection)
     with working(worker):
-        execution = wait_until(lambda: begun(job))
+        execution = wait_until(lambda: begun(job)) or ""
         with pytest.raises(InvalidJobOperation, match="does not run"):
             send_stop_execution_command(queue.connection, job.id, "another")
         assert job.get_status() == "started"

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -236,6 +237,10 @@ def test_a_scheduled_job_that_was_requeued_runs_at_once(queue: Queue) -> None:
 # In time
 
 
+def has_finished(job: Job) -> bool:
+    return job.get_status() == "finished"
+
+
 def test_an_idle_worker_runs_jobs_when_they_are_due(queue: Queue) -> None:
     worker = Worker([queue], connection=queue.connection)
     thread = threading.Thread(target=worker.work)
@@ -244,7 +249,7 @@ def test_an_idle_worker_runs_jobs_when_they_are_due(queue: Queue) -> None:
         wait_until(lambda: Worker.count(queue.connection) == 1)
         jobs = [queue.enqueue_in(seconds, calls.add) for seconds in (0.05, 0.3, 0.55, 1.3)]
         for job in jobs:
-            wait_until(lambda job=job: job.get_status() == "finished")
+            wait_until(partial(has_finished, job))
             job.refresh()
             assert job.enqueued_at is not None
             assert job.scheduled_for is not None
@@ -264,7 +269,7 @@ def test_an_idle_worker_moves_what_is_due_within_a_tenth_of_a_second(queue: Queu
         wait_until(lambda: Worker.count(queue.connection) == 1)
         for number in range(6):
             job = queue.enqueue_in(0.15 + 0.037 * number, calls.add)
-            wait_until(lambda job=job: job.get_status() == "finished")
+            wait_until(partial(has_finished, job))
             job.refresh()
             assert job.enqueued_at is not None
             assert job.scheduled_for is not None

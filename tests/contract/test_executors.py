@@ -67,6 +67,7 @@ def outcome_of(executor: Executor, run: Run, *, kill_after: float | None = None)
     assert executor.free_slots == 1
     assert executor.collect(0) == []
     (ended,) = reported
+    assert isinstance(ended, Ended)
     assert ended.execution_id == "execution"
     assert ended.started_at <= ended.ended_at <= time.monotonic()
     return ended.outcome
@@ -336,6 +337,7 @@ def test_a_stopped_job_is_reported_as_stopped(fork: ForkExecutor, journal: Path)
     assert fork.collect(0.05) == []
     fork.stop("execution")
     (ended,) = fork.collect(5)
+    assert isinstance(ended, Ended)
     assert ended.outcome == Stopped()
     assert fork.free_slots == 1
 

@@ -23,7 +23,7 @@ from workhorse.store.drivers import Store
 from workhorse.wire.claimed import Claimed
 from workhorse.worker.executors.fork import ForkExecutor
 from workhorse.worker.executors.inline import InlineExecutor
-from workhorse.worker.executors.protocol import Ended, Executor, Run
+from workhorse.worker.executors.protocol import Called, Ended, Executor, Run
 from workhorse.worker.ledger import Ledger, Slot
 from workhorse.worker.lifecycle import Shutdown
 from workhorse.worker.loop import Loop
@@ -110,7 +110,7 @@ class Hasty(ForkExecutor):
         self._shutdown = shutdown
         self._begun = begun
 
-    def collect(self, timeout: float) -> list[Ended]:
+    def collect(self, timeout: float) -> list[Ended | Called]:
         found = super().collect(timeout)
         if self._begun():
             self._shutdown.request()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_while_is_counted_by_the_servers_clock(every_life: Life) -> None:
     "options", [{"due_in": 0.0}, {"scheduled_for": 1.5}, {"scheduled_for": -9e9}]
 )
 def test_a_job_that_is_due_goes_straight_to_its_queue(
-    every_life: Life, options: dict[str, float]
+    every_life: Life, options: dict[str, Any]
 ) -> None:
     assert every_life.enqueue("j", **options).states == [State.QUEUED]
     assert every_life.waiting() == ["j"]
@@ -117,7 +118,7 @@ def test_the_front_of_the_queue_is_remembered(every_life: Life) -> None:
 
 
 def test_a_due_job_with_a_limit_waits_for_its_place(every_life: Life) -> None:
-    limit = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
+    limit: dict[str, Any] = {"rate_limit_key": "mail", "rate_limit_concurrency": 1}
     every_life.enqueue("first", **limit)
     every_life.enqueue("j", due_in=0.01, **limit)
     assert every_life.state() is State.SCHEDULED

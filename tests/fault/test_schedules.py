@@ -156,12 +156,12 @@ def test_fault_65_many_that_are_due_at_once_are_moved_in_slices_and_starve_no_ot
     life.enqueue("work", "other", origin="other", scheduled_for=4e9)
     make_due(life, *many)
     life.client.zadd(life.keys.registry("scheduled", "other"), {"other": 1}, xx=True)
-    first = life.store.run(schedule.forward(life.keys))
-    assert first.moved == {"q": schedule.DUE_SLICE // 2, "other": 1}
-    assert first.next_in == 0
+    one = life.store.run(schedule.forward(life.keys))
+    assert one.moved == {"q": schedule.DUE_SLICE // 2, "other": 1}
+    assert one.next_in == 0
     life.client.config_resetstat()
     duty = Forward(life.store, life.keys)
-    done, runs = first.moved["q"], 0
+    done, runs = one.moved["q"], 0
     while done < len(many):
         report = duty.run_once(0)
         done += report.done
@@ -169,5 +169,5 @@ def test_fault_65_many_that_are_due_at_once_are_moved_in_slices_and_starve_no_ot
         assert (report.again_in == 0) == (done < len(many))
     assert runs == 2  # and between them its process looks after its workers
     told = life.client.info("commandstats")["cmdstat_evalsha"]
-    assert told["calls"] == -(-(len(many) - first.moved["q"]) // schedule.DUE_SLICE)
+    assert told["calls"] == -(-(len(many) - one.moved["q"]) // schedule.DUE_SLICE)
     assert len(life.waiting()) == len(many)
