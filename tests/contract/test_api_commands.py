@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import redis
 
 from tests.support import calls
 from tests.support import jobs as slow
+from tests.support.api import working
 from tests.support.waiting import wait_until
 from workhorse import (
     InvalidJobOperation,
@@ -34,18 +34,6 @@ from workhorse.worker.turns import Strategy, Turns
 @pytest.fixture
 def queue(client: redis.Redis) -> Queue:
     return Queue("low", connection=client)
-
-
-@contextmanager
-def working(worker: Worker) -> Iterator[None]:
-    """Have a worker work in a thread within the block."""
-    thread = threading.Thread(target=worker.work)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.request_stop()
-        thread.join()
 
 
 def running(queue: Queue, folder: Path, **options: Any) -> Job:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 import redis
 
 from tests.support import jobs as slow
+from tests.support.api import working
 from tests.support.servers import RunningServer
 from tests.support.waiting import wait_until
 from workhorse import (
@@ -35,18 +34,6 @@ from workhorse.wire.keys import Keys
 @pytest.fixture
 def queue(client: redis.Redis) -> Queue:
     return Queue("low", connection=client)
-
-
-@contextmanager
-def working(worker: Worker) -> Iterator[None]:
-    """Have a worker work in a thread within the block."""
-    thread = threading.Thread(target=worker.work)
-    thread.start()
-    try:
-        yield
-    finally:
-        worker.request_stop()
-        thread.join(20)
 
 
 @pytest.mark.parametrize("kind", [Kind.STOP_JOB, Kind.STOP_EXECUTION])

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import redis
 
-from workhorse import Job, Queue, SimpleWorker
+from workhorse import Job, Queue, SimpleWorker, Worker
 
 
 def run(*queues: Queue) -> bool:
     """Run all that waits, in this process; return whether anything ran."""
     return SimpleWorker(queues, connection=queues[0].connection).work(burst=True)
+
+
+@contextmanager
+def working(worker: Worker) -> Iterator[None]:
+    """Have a worker work in a thread within the block."""
+    thread = threading.Thread(target=worker.work)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.request_stop()
+        thread.join(20)
 
 
 def run_one(queue: Queue) -> None:

@@ -15,10 +15,10 @@ from workhorse.core.errors import InvalidJobOperation, InvalidOptionError, NoSuc
 from workhorse.core.ids import check_job_id, new_token
 from workhorse.core.settings import FAILURE_TTL
 from workhorse.core.states import Event, State
-from workhorse.core.verdicts import Policy, Verdict
+from workhorse.core.verdicts import Verdict
 from workhorse.store import jobs, starting, views
 from workhorse.store.drivers import Client
-from workhorse.wire.claimed import Claimed
+from workhorse.wire.claimed import claimed_of
 from workhorse.wire.payload import Serializer, choose_serializer
 from workhorse.wire.records import JobRecord
 
@@ -152,18 +152,7 @@ class FailedQueue:
         start = starting.start(self._keys, record, execution, worker="quarantine", lease=_LEASE)
         if (refused := store.run(start).refused[0]) not in ("", "again"):
             raise InvalidJobOperation(f"job {record.id} can't be quarantined: it is {refused}")
-        claimed = Claimed(
-            queue=record.origin,
-            job_id=record.id,
-            execution_id=execution.execution_id,
-            data=record.data,
-            description=record.description or "",
-            timeout=record.timeout,
-            result_ttl=record.result_ttl,
-            failure_ttl=record.failure_ttl,
-            policy=Policy(),
-            result_in=record.result_in,
-        )
+        claimed = claimed_of(record, execution.execution_id)
         verdict = Verdict(Event.FAIL, State.FAILED, error=error)
         now = time.monotonic()
         failed = jobs.settlement(

@@ -97,8 +97,24 @@ def decode_extras(told: Sequence[bytes | None]) -> Extras | None:
     )
 
 
-def extras_of(record: JobRecord) -> Extras | None:
-    """Return what a claim would return of a new job beside FIELDS_TO_RUN."""
+def claimed_of(record: JobRecord, execution_id: str) -> Claimed:
+    """Return a new job as a claim would, but that no retry and no lost run is weighed."""
+    return Claimed(
+        queue=record.origin,
+        job_id=record.id,
+        execution_id=execution_id,
+        data=record.data,
+        description=record.description or "",
+        timeout=record.timeout,
+        result_ttl=record.result_ttl,
+        failure_ttl=record.failure_ttl,
+        policy=_NO_POLICY,
+        result_in=record.result_in,
+        extras=_extras_of(record),
+    )
+
+
+def _extras_of(record: JobRecord) -> Extras | None:
     if not record.has_extras:
         return None
     words = encode(record)

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from workhorse.core.ids import new_token
 from workhorse.core.outcomes import Returned
 from workhorse.core.settings import LEASE, RESULT_TTL, TIMEOUT_GRACE
-from workhorse.core.verdicts import Policy, judge
+from workhorse.core.verdicts import judge
 from workhorse.store import jobs, starting
 from workhorse.store.callbacks import set_callback_error, with_problem
 from workhorse.store.drivers import Client, Store
-from workhorse.wire.claimed import Claimed, extras_of
+from workhorse.wire.claimed import Claimed, claimed_of
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import Serializer
 from workhorse.wire.records import JobRecord
@@ -44,19 +44,7 @@ def run_here(
     refused = store.run(start).refused[0]
     if refused:
         return refused
-    claimed = Claimed(
-        queue=record.origin,
-        job_id=record.id,
-        execution_id=execution.execution_id,
-        data=record.data,
-        description=record.description or "",
-        timeout=record.timeout,
-        result_ttl=record.result_ttl,
-        failure_ttl=record.failure_ttl,
-        policy=Policy(),
-        result_in=record.result_in,
-        extras=extras_of(record),
-    )
+    claimed = claimed_of(record, execution.execution_id)
     running = runner.Running(claimed, WORKER, keys, serializer, connect)
     _run_and_settle(store, running)
     return ""
