@@ -1,6 +1,7 @@
 """Write the public names of RQ as JSON: modules, classes, members and their parameters' names.
 
-Facts only, by introspection. Run with RQ's own Python; `python -m tests.compat.rq_surface` does.
+Facts only, by introspection; for RQ's own Python, see `test_rq_surface`. RQ is imported only when
+the program runs: where the tests are collected there is none.
 """
 
 from __future__ import annotations
@@ -16,10 +17,6 @@ import sys
 import typing
 from types import FunctionType, ModuleType
 from typing import Any
-
-import click
-
-rq: Any = importlib.import_module("rq")  # in an environment of its own, without our checkers
 
 SKIPPED = (
     "rq.cli",
@@ -52,11 +49,15 @@ def surface() -> dict[str, Any]:
         if told:  # the parts of `rq.worker` are imported from there
             home = "rq.worker" if name.startswith("rq.worker.") else name
             found[home] = {**found.get(home, {}), **told}
-    return {"version": rq.VERSION, "modules": found, "commands": _commands()}
+    return {
+        "version": importlib.import_module("rq").VERSION,
+        "modules": found,
+        "commands": _commands(),
+    }
 
 
 def _modules() -> list[str]:
-    walked = pkgutil.walk_packages(rq.__path__, "rq.")
+    walked = pkgutil.walk_packages(importlib.import_module("rq").__path__, "rq.")
     return [one.name for one in walked if not one.name.startswith(SKIPPED)]
 
 
@@ -67,7 +68,7 @@ def _is_of(module: ModuleType, value: Any) -> bool:
     home = getattr(value, "__module__", None)
     if not inspect.isclass(value) and not inspect.isroutine(value):
         return type(value).__module__ != "logging"
-    if module is rq:
+    if module.__name__ == "rq":
         return str(home).startswith("rq")
     return home == module.__name__
 
@@ -141,7 +142,7 @@ def _commands() -> dict[str, list[str]]:
         name: sorted(
             option
             for parameter in command.params
-            if isinstance(parameter, click.Option)
+            if isinstance(parameter, importlib.import_module("click").Option)
             for option in (*parameter.opts, *parameter.secondary_opts)
         )
         for name, command in sorted(main.commands.items())
