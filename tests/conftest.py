@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import redis
@@ -14,7 +15,32 @@ from tests.support import servers
 from tests.support.servers import RunningServer
 from workhorse.store.server import EmbeddedServer, server_binary
 
+SLOW = "tests/fault/"
+"""Where the tests are that break processes and servers: most of the time of all."""
+
 SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "RQ_CONFIG")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--one-in",
+        metavar="N:SEED",
+        help=f"of the tests in {SLOW} run one in N, drawn by SEED: another part each time",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    drawn: str | None = config.getoption("--one-in")
+    if not drawn:
+        return
+    share, _, seed = drawn.partition(":")
+    left = [
+        item
+        for item in items
+        if item.nodeid.startswith(SLOW) and crc32(f"{seed}{item.nodeid}".encode()) % int(share)
+    ]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 @pytest.fixture(autouse=True)
