@@ -262,16 +262,3 @@ def test_a_burst_that_is_over_at_once_is_counted_in_full(client: redis.Redis) ->
     run("worker", "--burst", "--name", "w")
 
     assert client.hget("rq:worker:w", "successful_job_count") == str(len(ids)).encode()
-
-
-@pytest.mark.usefixtures("folder")
-def test_options_of_rqs_client_that_are_not_heeded_are_told(client: redis.Redis) -> None:
-    job_id = enqueued("tasks.add", ":1")
-    client.hdel(f"rq:job:{job_id}", "result_in")  # as RQ's client writes it
-    client.hset(f"rq:job:{job_id}", "repeats_left", 3)
-
-    done = run("worker", "--burst")
-
-    assert f"RQ's client gave job {job_id} what this version does not heed: repeats_left" in (
-        done.stdout
-    )

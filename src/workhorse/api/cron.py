@@ -320,7 +320,7 @@ def _placed(new: CronRecord, old: CronRecord | None, now: float) -> tuple[Schedu
     schedule = new.rules.schedule
     if old is None or not schedule.is_as(old.rules.schedule):
         if schedule.interval is not None:
-            begins = round(now, 3) if schedule.start is None else schedule.start
+            begins = math.floor(now * 1000) / 1000 if schedule.start is None else schedule.start
             schedule = replace(schedule, anchor=begins)
             now = now if schedule.start is not None else max(now, begins)
         return schedule, first_slot(schedule, now) if old is None else next_slot(schedule, now)

@@ -96,6 +96,8 @@ def judge(  # noqa: PLR0911 - a case each
     """
     match outcome:
         case Returned(value):
+            if policy.repeats_left is None:
+                return Verdict(Event.SUCCEED, State.FINISHED, value=value)
             return _judge_success(value, policy)
         case AskedRetry():
             return _judge_asked(outcome, policy, chance)

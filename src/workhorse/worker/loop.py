@@ -229,7 +229,8 @@ class Loop:
 
     def _work(self, claimed: Sequence[Claimed]) -> None:
         began, before = time.monotonic(), self.jobs_run
-        claimed = [runner.capped(job, self._options.max_job_timeout) for job in claimed]
+        if (longest := self._options.max_job_timeout) is not None:
+            claimed = [runner.capped(job, longest) for job in claimed]
         held = self._ledger.hold(claimed, now=began)
         if held < len(claimed):
             self._release(claimed[held:])

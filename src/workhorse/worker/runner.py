@@ -101,12 +101,10 @@ def time_limit(timeout: int | None) -> float | None:
     return None if seconds < 0 else seconds
 
 
-def capped(job: Claimed, most: int | None) -> Claimed:
+def capped(job: Claimed, most: int) -> Claimed:
     """Return *job* with a time limit of *most* seconds where its own is longer."""
     limit = time_limit(job.timeout)
-    if most is None or (limit is not None and limit <= most):
-        return job
-    return replace(job, timeout=most)
+    return job if limit is not None and limit <= most else replace(job, timeout=most)
 
 
 def run(running: Running) -> Outcome:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -13,20 +12,23 @@ Run = Callable[[], Outcome]
 """Run a job to its end. Raises nothing: whatever the job does is its outcome."""
 
 
-class LongRun(ABC):
-    """A run whose process may be needed once more, when its outcome was told: for callbacks."""
+class LongRun:
+    """A run whose process may be needed once more, when its outcome was told: for callbacks.
 
-    @abstractmethod
+    No abstract base class: it is asked of each run whether it is one, which takes those longer.
+    """
+
     def __call__(self) -> Outcome:
         """Do what a ``Run`` does."""
+        raise NotImplementedError
 
-    @abstractmethod
     def waits_after(self, outcome: Outcome) -> bool:
         """Return whether its process then waits to be told how it goes on."""
+        raise NotImplementedError
 
-    @abstractmethod
     def go_on(self, after: After) -> str:
         """Call what is to be called; return what went wrong, empty for nothing."""
+        raise NotImplementedError
 
 
 class Ended(NamedTuple):
