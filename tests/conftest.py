@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -15,8 +16,8 @@ from tests.support import servers
 from tests.support.servers import RunningServer
 from workhorse.store.server import EmbeddedServer, server_binary
 
-SLOW = "tests/fault/"
-"""Where the tests are that break processes and servers: most of the time of all."""
+SLOW = re.compile(r"^tests/fault/|\bredis(62|70)\b")
+"""Tests that break processes and servers, and those on further servers: most of the time of all."""
 
 SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "RQ_CONFIG")
 
@@ -25,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--one-in",
         metavar="N:SEED",
-        help=f"of the tests in {SLOW} run one in N, drawn by SEED: another part each time",
+        help="of the fault tests, and those on further servers, run one in N, drawn by SEED",
     )
 
 
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [
         item
         for item in items
-        if item.nodeid.startswith(SLOW) and crc32(f"{seed}{item.nodeid}".encode()) % int(share)
+        if SLOW.search(item.nodeid) and crc32(f"{seed}{item.nodeid}".encode()) % int(share)
     ]
     config.hook.pytest_deselected(items=left)
     items[:] = [item for item in items if item not in set(left)]

@@ -1,7 +1,8 @@
 """Run the tests on each Python of this machine, at once, each in a virtual environment of its own.
 
 What is tested on the others is the wheel, as a user would install it: a file that it lacks fails.
-Of the fault tests, which take the most time, they run a third, drawn by the commit.
+Of the tests that take the most time (faults, and the older servers) they run a third, drawn by
+the commit.
 """
 
 from __future__ import annotations
