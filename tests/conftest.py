@@ -17,7 +17,7 @@ from tests.support.servers import RunningServer
 from workhorse.store.server import EmbeddedServer, server_binary
 
 SLOW = re.compile(r"^tests/fault/|\bredis(62|70)\b")
-"""Tests that break processes and servers, and those on further servers: most of the time of all."""
+"""Tests that break processes and servers, and those on further servers: most of the time."""
 
 SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "RQ_CONFIG")
 
