@@ -279,6 +279,7 @@ def test_a_job_is_due_once(queue: Queue, client: redis.Redis) -> None:
 UNSUPPORTED: dict[str, Callable[[Queue], object]] = {
     "delete(remove_from_queue)": lambda q: q.jobs[0].delete(remove_from_queue=False),
     "Worker(nonsense)": lambda q: Worker([q], colour="red"),
+    "Worker(work_horse_killed_handler)": lambda q: Worker([q], work_horse_killed_handler=print),
 }
 
 
@@ -286,7 +287,7 @@ UNSUPPORTED: dict[str, Callable[[Queue], object]] = {
 def test_what_would_be_ignored_is_refused(
     queue: Queue, client: redis.Redis, action: Callable[[Queue], object]
 ) -> None:
-    message = "does not have|has no option|leaves its queue"
+    message = "runs no code of yours|has no option|leaves its queue"
     refused(client, UnsupportedOptionError, message, lambda: action(queue))
 
 

@@ -198,7 +198,7 @@ def shown(function: Callable[..., Any]) -> list[str]:
         marks.get(parameter.kind, "{}").format(parameter.name)
         for parameter in inspect.signature(function).parameters.values()
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-        and parameter.name not in {"not_yet", "old"}
+        and parameter.name not in {"unknown", "old"}
     ]
 
 

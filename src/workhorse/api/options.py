@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeGuard, cast
 
-from workhorse._version import __version__
 from workhorse.api.follow_ups import check_callback, check_rate_limit, check_repeat, check_webhooks
 from workhorse.core.dependencies import parents_of
 from workhorse.core.durations import parse_seconds
@@ -79,22 +78,16 @@ class LostRule(NamedTuple):
 SILENT: Final = LostRule()
 
 
-def refuse_unsupported(options: Mapping[str, Any]) -> None:
-    """Raise UnsupportedOptionError for an option of RQ that is set and would be ignored."""
+def refuse_unknown(options: Mapping[str, Any], *, refused: Mapping[str, str], where: str) -> None:
+    """Raise UnsupportedOptionError for any option, but one in *refused* that is None.
+
+    *refused* are options of RQ, and why we don't have them.
+    """
     for name, value in options.items():
-        if value is not None and value is not False and value not in ([], ()):
-            raise UnsupportedOptionError(
-                f"{name}={value!r}: workhorse {__version__} does not have {name} yet; "
-                "nothing was done"
-            )
-
-
-def refuse_unknown(options: Mapping[str, Any], *, known: Sequence[str], where: str) -> None:
-    """Raise UnsupportedOptionError for what is not among *known*, and for those that are set."""
-    for name in options:
-        if name not in known:
+        if name not in refused:
             raise UnsupportedOptionError(f"{where} has no option {name!r}; nothing was done")
-    refuse_unsupported(options)
+        if value is not None:
+            raise UnsupportedOptionError(f"{where}({name}=...): {refused[name]}; nothing was done")
 
 
 def new_record(

@@ -37,8 +37,11 @@ __all__ = (
     "DequeueStrategy", "RandomWorker", "RegisteredWorker", "RoundRobinWorker", "SimpleWorker",
     "Worker", "WorkerStatus",
 )  # fmt: skip
-_NOT_YET: Final = ("work_horse_killed_handler",)
-"""Options of RQ's workers that this version refuses rather than ignores."""
+_REFUSED: Final = {
+    "work_horse_killed_handler": "the process that sees a job die runs no code of yours; give "
+    "jobs an on_failure callback, which is called then, too",
+}
+"""Options of RQ's workers that are refused rather than ignored, and why."""
 
 
 class DequeueStrategy(StrEnum):
@@ -94,10 +97,10 @@ class Worker(ExceptionHandlers):
         max_result_bytes: int = settings.RESULT_BYTES,
         exception_handlers: Handler | Sequence[Handler] | None = None,
         disable_default_exception_handler: bool = False,
-        **not_yet: Any,
+        **unknown: Any,
     ) -> None:
         del maintenance_interval, job_monitoring_interval
-        refuse_unknown(not_yet, known=_NOT_YET, where=type(self).__name__)
+        refuse_unknown(unknown, refused=_REFUSED, where=type(self).__name__)
         several = _several(queues)
         first = next((queue for queue in several if isinstance(queue, Queue)), None)
         connection, serializer = _as_first(first, connection, serializer)

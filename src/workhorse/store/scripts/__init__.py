@@ -14,6 +14,10 @@ The loader turns the names into Lua, so that neither language counts arguments, 
 their one source in ``wire.keys`` and transitions theirs in ``core.states``. A call with a
 missing or an extra name fails before it is sent. All keys of a call belong to one partition:
 its first key fixes the slot, and ``prefix`` is its first argument.
+
+A call defines all that its script has before it does anything. So what only few jobs need is
+between ``--! later`` and ``--! now`` in ``_others.lua``, and is defined when a job asks for it:
+``others().move_on(...)``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 --! Store new jobs and put them on their queues, or where they wait first; each once however often the call is sent.
---! keys: job, deferred, groups, group
+--! keys: job, deferred
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
 --! include: _clock, _push, _make_room, _others
@@ -25,10 +25,7 @@ local function enter(item, asks)
   if refused then return refused end
   redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
   redis.call('ZCARD', deferred_key(item.queue))
-  if asks.group then
-    redis.call('SADD', group_key(asks.group), item.job_id)
-    redis.call('SADD', groups_key(), asks.group)
-  end
+  if asks.group then others().join_group(asks.group, item.job_id) end
   redis.call('HSET', job, unpack(item.fields))
   set_ttl(item)
   if asks.due_in then

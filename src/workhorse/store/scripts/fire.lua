@@ -1,9 +1,9 @@
 --! Make the jobs of cron entries that are due, each slot's once: only while an entry's next slot is the one that was
 --! read, and not edited since. Without a `version` a person wants the job now.
---! keys: cron_due, cron_entry, cron_jobs, cron_history, job, groups, group
+--! keys: cron_due, cron_entry, cron_jobs, cron_history, job
 --! events: enqueue, cancel, release
 --! each: name, version, slot, next_slot, next_due, ids..., slots...
---! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _set_aside
+--! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _group, _set_aside
 --! returns: for each entry how many jobs were made and how many slots passed over because of others, as 1:0; 'past'
 --!   where somebody was faster, 'gone' where there is none; then a row for each that was broken
 local kept_in_history, a_year, again_after = 1000, 31536000, 30
@@ -39,12 +39,9 @@ end
 local function make(name, known, fields, id, slot)
   if make_room({job_id = id, token = '', queue = known.queue}, 'enqueue') then return false end
   local job = job_key(id)
+  if known.group then join_group(known.group, id) end
   redis.call('HSET', job, 'created_at', text(now), 'cron', name, 'slot', slot, unpack(fields))
   if tonumber(known.ttl or '') then redis.call('EXPIRE', job, known.ttl) end
-  if known.group then
-    redis.call('SADD', groups_key(), known.group)
-    redis.call('SADD', group_key(known.group), id)
-  end
   move_on(id, known.queue, known.at_front == '1')
   return true
 end
