@@ -163,12 +163,12 @@ class Life:
         """Return all that is on the server: each key's type, whether it expires, its value.
 
         But for what a worker's last claim took: every claim writes that, also one that takes
-        nothing.
+        nothing. And but for the counters, which no state of a job follows from.
         """
         found: Dump = {}
         for raw in self.client.scan_iter(count=1000):
             key, kind = raw.decode(), self.client.type(raw).decode()
-            if key == "rq:worker:w:claim":
+            if key in {"rq:worker:w:claim", "rq:totals", "rq:durations"}:
                 continue
             found[key] = (kind, self.client.ttl(raw) != -1, self._value(raw, kind))
         return found

@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "enqueue": "Put a call of a function on a queue.",
     "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
+    "dashboard": "Show them, and steer them, in a browser.",
     "queue": "Pause a queue, or resume it.",
     "suspend": "Have no worker take a job.",
     "resume": "Have workers take jobs again.",

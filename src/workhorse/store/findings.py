@@ -81,7 +81,7 @@ SWEPT: Final = frozenset({"finished", "failed"})
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
-        "paused",
+        "paused", "totals", "durations",
         "groups", "group", "limits", "limit", "promoting", "cron_schedulers", "cron_jobs",
         "cron_due", "cron_entry",
     }
@@ -93,7 +93,7 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(SORTED_SETS | {"executions", "paused"}, "zset"),
         **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
         **dict.fromkeys(("groups", "group"), "set"),
-        **dict.fromkeys(("worker", "execution", "promoting"), "hash"),
+        **dict.fromkeys(("worker", "execution", "promoting", "totals", "durations"), "hash"),
         "results": "stream",
     }
 )

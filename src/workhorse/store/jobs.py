@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
+from workhorse.core.failures import cause_of
 from workhorse.core.limits import limit_name
 from workhorse.core.settings import CLAIM_BYTES, FAILURE_TTL
 from workhorse.core.states import ENDED, Event, State
@@ -28,6 +29,7 @@ from workhorse.wire.claimed import (
     verdict_fields,
 )
 from workhorse.wire.codec import Value, date_from_text
+from workhorse.wire.glance import function_of
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import JobRecord, encode
 
@@ -241,6 +243,9 @@ class Settlement(NamedTuple):
     due_in: float
     at_front: int
     follow: str
+    function_name: str
+    failure: str
+    """Why it failed, as JSON, where it did for good."""
     fields: list[Value]
     entry: list[Value]
 
@@ -261,6 +266,7 @@ def settlement(
     ttl = result_ttl if job.result_ttl is None else job.result_ttl
     if verdict.to is not State.FINISHED and verdict.event is not Event.REPEAT:
         ttl = FAILURE_TTL if job.failure_ttl is None else job.failure_ttl
+    function = function_of(job.description, job.data)
     return Settlement(
         job.job_id,
         job.execution_id,
@@ -273,9 +279,17 @@ def settlement(
         verdict.due_in,
         int(verdict.at_front),
         job.extras.followers(called=called) if job.extras else "",
+        function,
+        _cause(function, verdict),
         verdict_fields(verdict, result_in=job.result_in),
         verdict_entry(verdict, result_in=job.result_in),
     )
+
+
+def _cause(function: str, verdict: Verdict) -> str:
+    if verdict.to is not State.FAILED:
+        return ""
+    return json.dumps(cause_of(function, verdict.error)._asdict())
 
 
 def settle(

@@ -62,6 +62,8 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "cron_schedulers": "cron_schedulers",  # sorted set: name -> its last sign of life
         "cron_scheduler": "cron_scheduler:<scheduler>",  # hash
         "advanced": "advanced",  # + hash: how far tests moved the time, and the last call that did
+        "totals": "totals",  # + hash: "event:queue" -> how often it happened
+        "durations": "durations",  # + hash: "bucket:function" -> how many runs took that long
         "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
@@ -188,6 +190,12 @@ class Keys:
 
     def advanced(self) -> str:
         return f"{self.prefix}:{TEMPLATES['advanced']}"
+
+    def totals(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['totals']}"
+
+    def durations(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['durations']}"
 
     def cron_due(self) -> str:
         return f"{self.prefix}:{TEMPLATES['cron_due']}"

@@ -1,3 +1,4 @@
+--! include: _tally
 --! keys: dependents, job, queue, finished, failed, scheduled, results, ended, tombstone
 -- Move a job to where a verdict sends it. Its execution was ended before. `sent_at` and the item's times
 -- are of the sender's own clock, whatever its epoch: only their differences count.
@@ -63,6 +64,7 @@ local function let_go(step, ...)
 end
 
 local function apply(item, worker, known, sent_at)
+  tally(item.to == 'failed' and 'fail' or item.event, item.queue)
   local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
   local noted = item.follow ~= '' and (is_over or item.event == 'repeat') and others().noted_for_followers(item)
   put(item, worker, known, sent_at, is_over)

@@ -23,6 +23,7 @@ local function add_follow_up(item, name, description, timeout, told, ...)
   if redis.call('EXISTS', job) == 1 then return end
   told.job_id, told.error = item.job_id, item.entry[4]
   push(item.queue, id, true)
+  tally('enqueue', item.queue)
   redis.call('HSET', job, 'status', after('enqueue', nil), 'origin', item.queue, 'description', description, 'created_at',
     text(now), 'enqueued_at', text(now), 'timeout', timeout, 'result_in', in_hash, 'extras', 1,
     'data', '["workhorse.follow_up",null,[],{}]', 'follow_up', cjson.encode(told), ...)

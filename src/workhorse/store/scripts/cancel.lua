@@ -3,7 +3,7 @@
 --! events: cancel
 --! args: job_id, token, waiting_in, waiting_as, children
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
---! include: _move, _withdraw
+--! include: _move, _withdraw, _tally
 --! returns: the state it was in, or '' if there is no such job; it was canceled if the table allows it.
 --!   With `waiting_in` only a job that is `waiting_as` in that queue counts; with `children` 'run' those that wait for it
 --!   go on as if it had finished. Then a row for each of them that was set aside (queue, id, the reason)
@@ -27,7 +27,9 @@ if to then
   if known.waiters then
     tell_waiting(job_id, known.waiters)
   end
+  tally('cancel', known.origin or '')
   leave_parents(job_id)
   tell_children(job_id, children == 'run' and 'finished' or to)
 end
+write_tallies()
 return with_broken({known.status or ''})

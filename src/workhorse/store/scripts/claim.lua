@@ -3,7 +3,7 @@
 --! events: claim
 --! args: worker, token, count, lease, whole_run, most_bytes, on_lost, max_starts, fields...
 --! each: queue
---! include: _clock, _push, _set_aside, _vanished, _extras, _claim_again, _paused, _others
+--! include: _clock, _push, _set_aside, _vanished, _extras, _claim_again, _paused, _tally, _others
 --! returns: a row for each job (queue, id, execution, its fields, its extras where it has any), then a row for each id
 --!   that was dropped from a queue (queue, id, its state or ''), then 1 while work is suspended, or all these queues are
 --!   paused, then a row for each that was set aside, or queue that can't be worked (queue, id or '', the reason)
@@ -65,6 +65,7 @@ local function take_one(queue)
     jobs[#jobs + 1] = {queue, id, execution, values, extras_of(id, values[at.extras], values[at.result_in])}
     taken[#taken + 1] = queue
     taken[#taken + 1] = id
+    tally('claim', queue)
   else
     local problem = values.err or not status and oddity_of(id)
     if problem then
@@ -72,6 +73,7 @@ local function take_one(queue)
     else
       if not status then note_vanished(id) end
       dropped[#dropped + 1] = {queue, id, status or ''}
+      if not status then tally('expire', queue) end
       if not status then others().leave_limit(others().limit_of_expired(id), id) end
     end
   end
@@ -102,5 +104,6 @@ for item in items() do
     at_hand = nil
   end
 end
+write_tallies()
 redis.call('SET', claim_key(worker), token .. cjson.encode({taken, dropped}), 'EX', math.ceil(lease) + 60)
 return {jobs, dropped, is_idle, broken}

@@ -3,7 +3,7 @@
 --! events: delete
 --! each: job_id
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
---! include: _move, _withdraw
+--! include: _move, _withdraw, _tally
 --! returns: for each the state it was in, or '' if there is no such job; then a row for each that waited for one
 --!   and was set aside (queue, id, the reason)
 local replies = {}
@@ -16,6 +16,7 @@ for item in items() do
       tell_waiting(id, known.waiters)
     end
     tell_children(id, 'gone')
+    tally('delete', known.origin or '')
   end
   leave_parents(id)
   redis.call('DEL', job_key(id), results_key(id), dependencies_key(id), executions_key(id))
@@ -24,4 +25,5 @@ for item in items() do
   end
   replies[#replies + 1] = known.status or ''
 end
+write_tallies()
 return with_broken(replies)

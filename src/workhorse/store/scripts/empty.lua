@@ -3,7 +3,7 @@
 --! events: cancel, release
 --! args: queue, limit, keep, forget
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
---! include: _move, _withdraw
+--! include: _move, _withdraw, _tally
 --! returns: how many were taken. Once none is left, a queue that is to be forgotten is, unless jobs of it run,
 --!   are scheduled or wait for others: forward and recover look at known queues. Those that wait for what was taken are told by the script
 --!   `promote`, or this one would take what is queued then
@@ -35,6 +35,7 @@ for _ = 1, tonumber(limit) do
       tell_waiting(id, known.waiters)
     end
     leave_later(known.rate_limit_key, id)
+    tally(keep == '1' and 'cancel' or 'delete', queue)
     if keep == '1' then
       redis.call('HSET', job, 'status', after('cancel', known.status))
       redis.call('ZADD', canceled_key(queue), score(now), id)
@@ -46,4 +47,5 @@ for _ = 1, tonumber(limit) do
     end
   end
 end
+write_tallies()
 return taken

@@ -2,7 +2,7 @@
 --! keys: job, deferred
 --! events: enqueue
 --! each: job_id, token, queue, at_front, ttl, asks, fields...
---! include: _clock, _push, _make_room, _others
+--! include: _clock, _push, _make_room, _tally, _others
 --! returns: the server's time as text; then for each job '' once it is queued, 'again' where an earlier sending of this
 --!   call stored it, '=' and its state where it has more to it, the state of another job that has its id, or 'cycle'
 --!   where those it is to wait for wait for it; then a row for each that was set aside (queue, id, the reason)
@@ -31,6 +31,7 @@ local function enter(item, asks)
   if asks.due_in then
     redis.call('HSET', job, 'scheduled_for', score(now + asks.due_in))
   end
+  tally('enqueue', item.queue)
   local state = #parents > 0 and others().defer(item.job_id, item.queue, parents)
     or others().move_on(item.job_id, item.queue, item.at_front == '1')
   return '=' .. state
@@ -43,10 +44,12 @@ local function enqueue(item)
   push(item.queue, item.job_id, item.at_front == '1')  -- first: where the queue is no list, nothing is stored
   redis.call('HSET', job_key(item.job_id), 'status', after('enqueue', nil), 'enqueued_at', stamp, unpack(item.fields))
   set_ttl(item)
+  tally('enqueue', item.queue)
   return ''
 end
 
 for item in items() do
   replies[#replies + 1] = enqueue(item)
 end
+write_tallies()
 return defined and defined.with_broken(replies) or replies

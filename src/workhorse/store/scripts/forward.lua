@@ -2,7 +2,7 @@
 --! keys: queues, queue, scheduled, job
 --! events: forward
 --! args: limit, names...
---! include: _clock, _push, _lenient, _limit, _move_on, _set_aside, _vanished
+--! include: _clock, _push, _lenient, _limit, _move_on, _set_aside, _vanished, _tally
 --! returns: the seconds until the next job is due, 0 where more are due than were moved, '' for none; then (queue, how
 --!   many) for each queue that jobs were moved of; then a row for each job that was set aside, or queue whose keys are of
 --!   another kind (queue, id or '', the reason). Without `names` all queues that were ever used are looked at
@@ -39,13 +39,16 @@ end
 
 local function forward_due(queue, most)
   redis.call('LLEN', queue_key(queue))  -- no list: let them wait where they are
-  local count = 0
+  local done = 0
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', scheduled_key(queue), '-inf', score(now), 'LIMIT', 0, most)) do
     local fine, reply = pcall(forward, queue, id)
     if not fine then set_aside(queue, id, reply) end
-    count = count + (fine and reply or 1)
+    done = done + (fine and reply or 1)
   end
-  if count > 0 then moved[#moved + 1] = {queue, count} end
+  if done > 0 then
+    moved[#moved + 1] = {queue, done}
+    tally('forward', queue, done)
+  end
   return wait_of(queue)
 end
 
@@ -75,4 +78,5 @@ for i = 1, math.min(#due, tonumber(limit)) do
   note_wait(queue, pcall(forward_due, queue, share))
 end
 if #due > tonumber(limit) then soonest = 0 end
+write_tallies()
 return with_broken({soonest and string.format('%.6f', soonest) or '', unpack(moved)})

@@ -1,8 +1,9 @@
 --! Apply verdicts to executions whose lease has lapsed. One that was extended meanwhile is left alone.
 --! keys: job, lease, queue, intermediate
 --! events: recover
---! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, follow, fields..., entry...
---! include: _clock, _moment, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
+--! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, follow
+--! each: function_name, failure, fields..., entry...
+--! include: _clock, _moment, _push, _end_execution, _heed_stop, _set_aside, _waiting, _tally, _others, _apply
 --! returns: for each 'applied', or 'refused', or 'gone' if the job was deleted, or 'broken' if it could not be applied, or
 --!   not in full; then a row for each of those, set aside (queue, id, the reason)
 local replies = {}
@@ -55,6 +56,7 @@ local function recover(item)
   if known[1] == 'queued' and not redis.call('LPOS', queue_key(item.queue), item.job_id) then
     redis.call('LREM', intermediate_key(item.queue), 0, item.job_id)
     push(item.queue, item.job_id, true)
+    tally('recover', item.queue)
     return 'applied'
   end
   return 'refused'
@@ -70,4 +72,5 @@ for item in items() do
   end
   replies[#replies + 1] = reply
 end
+write_tallies()
 return with_broken(replies)

@@ -3,7 +3,7 @@
 --! events: release
 --! args: worker, failure_ttl
 --! each: job_id, execution_id, queue
---! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
+--! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _tally, _others, _apply
 --! returns: for each 1, or 0 if it did not hold its job; then a row for each that was set aside (queue, id, the reason)
 local replies, given = {}, {}
 for item in items() do
@@ -32,6 +32,7 @@ local function release(item)
   redis.pcall('HINCRBY', job, 'redeliveries', 1)  -- it may hold no number
   redis.call('HDEL', job, 'started_at', 'worker_name', 'execution_id')
   push(item.queue, item.job_id, true)
+  tally('release', item.queue)
   return 1
 end
 
@@ -45,4 +46,5 @@ for number = #given, 1, -1 do
   end
   replies[number] = fine and reply or 0
 end
+write_tallies()
 return with_broken(replies)

@@ -2,7 +2,7 @@
 --! keys: queues
 --! events: requeue
 --! args: job_id, token, at_front, within, states...
---! include: _clock, _push, _end_execution, _limit, _move_on, _move, _withdraw
+--! include: _clock, _push, _end_execution, _limit, _move_on, _move, _withdraw, _tally
 --! keys: results
 --! returns: the state it was in, or '' if there is no such job (or not in the queue `within`, where that is given); it was
 --!   requeued if it was in one of the `states` and the table allows it
@@ -26,5 +26,7 @@ if is_meant and after('requeue', known.status, after('enqueue', nil)) then
   redis.call('PERSIST', results_key(job_id))
   redis.call('SADD', queues_key(), queue_key(known.origin or ''))
   move_on(job_id, known.origin or '', at_front == '1', 'requeue', known.status)
+  tally('requeue', known.origin or '')
+  write_tallies()
 end
 return known.status or ''

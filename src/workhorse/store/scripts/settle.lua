@@ -2,8 +2,9 @@
 --! keys: job, worker
 --! events: succeed, repeat, retry, fail, stop, recover
 --! args: worker, sent_at
---! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, follow, fields..., entry...
---! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _others, _apply
+--! each: job_id, execution_id, queue, event, to, started_at, ended_at, ttl, due_in, at_front, follow
+--! each: function_name, failure, fields..., entry...
+--! include: _clock, _push, _end_execution, _heed_stop, _set_aside, _waiting, _tally, _others, _apply, _measure
 --! returns: for each 'applied'; 'already' if an earlier sending did it; 'refused' if the lease is
 --!   another's or nobody's; 'gone' if the job was deleted; 'broken' if it could not be applied, or not in full: then a row
 --!   for each of those, set aside (queue, id, the reason)
@@ -31,7 +32,9 @@ local function settle(item)
   if not legal or known[2] ~= item.execution_id then return 'refused' end
   apply(item, worker, {waiters = known[3], token = known[4], limit = known[6]}, sent_at)
   if item.to == 'finished' or item.event == 'repeat' then succeeded = succeeded + 1 else failed = failed + 1 end
-  seconds = seconds + item.ended_at - item.started_at
+  local took = item.ended_at - item.started_at
+  seconds = seconds + took
+  if item.function_name ~= '' then measure(item.function_name, took, item.to == 'failed') end
   return 'applied'
 end
 
@@ -50,4 +53,6 @@ if succeeded + failed > 0 and redis.call('EXISTS', worker_key(worker)) == 1 then
   redis.pcall('HINCRBY', worker_key(worker), 'failed_job_count', failed)
   redis.pcall('HINCRBYFLOAT', worker_key(worker), 'total_working_time', string.format('%.6f', seconds))
 end
+write_tallies()
+write_measured()
 return with_broken(replies)

@@ -1,0 +1,13 @@
+"""What can be done, by name. Each action is a form's POST to ``/do/<name>``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from workhorse.dashboard.actions.queues import QUEUE_ACTIONS
+from workhorse.dashboard.view import Action
+
+ACTIONS: Mapping[str, Action] = MappingProxyType(
+    {action.name: action for action in (*QUEUE_ACTIONS,)}
+)

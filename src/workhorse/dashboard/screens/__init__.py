@@ -1,0 +1,16 @@
+"""The screens, by their addresses. Each is a function of a ``View``, in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from workhorse.dashboard.screens.queues import queues
+from workhorse.dashboard.view import ScreenOf
+
+SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
+    {
+        "/": queues,
+        "/queues": queues,
+    }
+)

@@ -1,0 +1,61 @@
+"""How values are shown: filters of the templates."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Final
+
+_STEPS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+
+
+def duration(seconds: float | None) -> str:
+    """Return a span as people read it, in its two largest units.
+
+    >>> duration(0.0042), duration(61), duration(90000), duration(None)
+    ('4 ms', '1m 1s', '1d 1h', '')
+    """
+    if seconds is None:
+        return ""
+    if not math.isfinite(seconds):
+        return "for good"
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < _STEPS[2][0]:
+        return f"{seconds:.3g} s"
+    words: list[str] = []
+    rest = int(seconds)
+    for size, name in _STEPS:
+        if rest >= size or words:
+            words.append(f"{rest // size}{name}")
+            rest %= size
+    return " ".join(word for word in words[:2] if not word.startswith("0"))
+
+
+def moment(value: datetime | float | None) -> str:
+    """Return a moment as the page's script reads it, and turns into local time."""
+    if value is None or (not isinstance(value, datetime) and not math.isfinite(value)):
+        return ""
+    found = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
+    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def number(value: float | None) -> str:
+    """Return a count with its thousands apart; ``?`` for what can't be counted.
+
+    >>> number(1234567), number(None)
+    ('1,234,567', '?')
+    """
+    return "?" if value is None else f"{value:,}"
+
+
+def ago(value: datetime | float | None, now: float) -> str:
+    """Return how long before *now* a moment was; in how long it is, where it is to come.
+
+    >>> ago(100.0, 161.0), ago(100.0, 90.0), ago(None, 0)
+    ('1m 1s ago', 'in 10 s', '')
+    """
+    if value is None:
+        return ""
+    since = now - (value.timestamp() if isinstance(value, datetime) else value)
+    return f"{duration(since)} ago" if since >= 0 else f"in {duration(-since)}"
