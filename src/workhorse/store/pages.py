@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 from workhorse.core.errors import DeserializationError
 from workhorse.store.calls import Arguments, Call, script
@@ -163,7 +163,7 @@ def tags_of(text: bytes | None) -> tuple[str, ...]:
         found: Any = json.loads(text or b"[]")
     except ValueError:
         return ()
-    return tuple(str(tag) for tag in found) if isinstance(found, list) else ()  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return tuple(map(str, cast("list[object]", found))) if isinstance(found, list) else ()
 
 
 def lenient(read: Callable[[bytes], T | None], text: bytes | None) -> T | None:
