@@ -31,7 +31,7 @@ from workhorse.dashboard.security import COOKIE, FIELD, HEADERS, form_token_of, 
 from workhorse.dashboard.view import Action, NoSuchPageError, ScreenOf, View
 from workhorse.store.faults import ServerError
 
-MENU: Final = (("/queues", "Queues"),)
+MENU: Final = (("/queues", "Queues"), ("/workers", "Workers"))
 """The addresses in the menu, and their names."""
 
 
