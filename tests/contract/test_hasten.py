@@ -11,11 +11,11 @@ from workhorse.core.dependencies import Parents
 from workhorse.core.limits import RateLimit
 from workhorse.core.outcomes import Returned
 from workhorse.core.states import State
-from workhorse.store import jobs
+from workhorse.store import schedule
 
 
 def hasten(life: Life, job_id: str, token: str = "") -> Any:
-    return life.store.run(jobs.hasten(life.keys, job_id, token=token))
+    return life.store.run(schedule.hasten(life.keys, job_id, token=token))
 
 
 def test_a_scheduled_job_is_queued_now(every_life: Life) -> None:
@@ -38,7 +38,7 @@ def test_a_deferred_job_waits_for_nobody_any_more(every_life: Life) -> None:
 
 
 def test_a_rate_limit_holds(life: Life) -> None:
-    limit = {"rate_limit_key": RateLimit("k", 1).key, "rate_limit_concurrency": 1}
+    limit: dict[str, Any] = {"rate_limit_key": RateLimit("k", 1).key, "rate_limit_concurrency": 1}
     life.enqueue("a", **limit)
     life.enqueue("j", due_in=900.0, **limit)
     hasten(life, "j")

@@ -388,15 +388,6 @@ def requeue(
     return script("requeue", keys, args, parse=state_of)
 
 
-def hasten(keys: Keys, job_id: str, *, token: str = "") -> Call[State | None]:
-    """Have a job run now that waits for its time, or for others; return the state it was in.
-
-    None if there is no such job; one that waits for neither is left alone. Its rate limit holds.
-    """
-    args: Arguments = {"job_id": job_id, "token": token}
-    return script("hasten", keys, args, parse=state_of)
-
-
 def stop(
     keys: Keys, job_id: str, *, token: str = "", grace: float = 0, execution_id: str = ""
 ) -> Call[State | None]:

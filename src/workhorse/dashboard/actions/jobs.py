@@ -11,7 +11,7 @@ from workhorse.core.ids import new_token
 from workhorse.core.states import ENDED, State
 from workhorse.dashboard.access import Role
 from workhorse.dashboard.view import Action, View
-from workhorse.store import jobs
+from workhorse.store import jobs, schedule
 
 _HASTENED: Final = (State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE)
 
@@ -44,7 +44,7 @@ def _delete(view: View, form: Mapping[str, str]) -> str:
 
 def _run_now(view: View, form: Mapping[str, str]) -> str:
     job_id = form.get("job", "")
-    was = view.store.run(jobs.hasten(view.keys, job_id, token=new_token()))
+    was = view.store.run(schedule.hasten(view.keys, job_id, token=new_token()))
     return f"Have {job_id} run now{_unless(job_id, was, _HASTENED, 'does not wait')}"
 
 
