@@ -16,8 +16,8 @@ from tests.support import servers
 from tests.support.servers import RunningServer
 from workhorse.store.server import EmbeddedServer, server_binary
 
-SLOW = re.compile(r"^tests/fault/|\bredis(62|70)\b")
-"""Tests that break processes and servers, and those on further servers: most of the time."""
+SLOW = re.compile(r"^tests/(contract|fault|browser)/")
+"""Tests that need a server: most of the time."""
 
 SETTINGS = ("WORKHORSE_URL", "RQ_REDIS_URL", "REDIS_URL", "REDIS_HOST", "REDIS_PORT", "RQ_CONFIG")
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--one-in",
         metavar="N:SEED",
-        help="of the fault tests, and those on further servers, run one in N, drawn by SEED",
+        help="of the tests that need a server, run one in N, drawn by SEED",
     )
 
 

@@ -1,8 +1,7 @@
 """Run the tests on each Python of this machine, at once, each in a virtual environment of its own.
 
 What is tested on the others is the wheel, as a user would install it: a file that it lacks fails.
-Of the tests that take the most time (faults, and the older servers) they run a third, drawn by
-the commit.
+Of the tests that need a server they run a third, drawn by the commit.
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSIONS = ("3.11", "3.12", "3.13")
+WITHOUT_EXTRAS = "3.13"
+"""There the core is tested by itself: whatever our extras need is not installed."""
 ROOT = Path(__file__).parents[1]
 VERSION = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
 
@@ -56,7 +57,10 @@ def prepared(version: str, python: Path, wheel: Path) -> Path:
     if not stamp.exists() or stamp.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
         subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
         subprocess.run([*pip, "--upgrade", "pip>=25.1"], check=True)
-        subprocess.run([*pip, "--group", "test", f"{wheel}[embedded]"], check=True, cwd=ROOT)
+        groups = ["--group", "test"]
+        if version != WITHOUT_EXTRAS:
+            groups += ["--group", "extras"]
+        subprocess.run([*pip, *groups, f"{wheel}[embedded]"], check=True, cwd=ROOT)
         stamp.touch()
     else:
         subprocess.run([*pip, "--force-reinstall", "--no-deps", wheel], check=True)

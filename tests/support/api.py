@@ -61,7 +61,7 @@ def outcome_of(job: Job, queue: Queue) -> Any:
 
 
 def dump(client: redis.Redis) -> dict[bytes, Any]:
-    """Return everything on the server but its counters, as bytes that differ where anything does."""
+    """Return all but the counters of a server, as bytes that differ where anything does."""
     counters = (b":totals", b":durations")
     keys = (key for key in client.scan_iter(count=1000) if not key.endswith(counters))
     return {key: client.dump(key) for key in keys}

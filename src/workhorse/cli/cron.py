@@ -19,8 +19,8 @@ from workhorse.cli.enqueue import enqueue, made_of, read_arguments
 from workhorse.cli.options import import_from, path_option, serializer_option, url_option
 from workhorse.core.cron import MISFIRES, OVERLAPS
 from workhorse.core.errors import NoSuchCronError
+from workhorse.core.harmless import harmless
 from workhorse.worker import logs
-from workhorse.worker.logs import harmless
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -19,9 +19,9 @@ def dashboard(
 ) -> None:
     """Show queues, jobs and workers in a browser, and steer them."""
     try:
-        import uvicorn  # noqa: PLC0415
+        import uvicorn  # noqa: PLC0415 - an extra, which may be absent
 
-        from workhorse.dashboard import Dashboard  # noqa: PLC0415
+        from workhorse.dashboard import Dashboard  # noqa: PLC0415 - the same
     except ImportError as error:
         raise click.ClickException(
             f"the dashboard needs more than is installed ({error.name}): "

@@ -11,12 +11,12 @@ import click
 
 from workhorse.api.connection import default_keys
 from workhorse.cli.options import choose, url_option
+from workhorse.core.harmless import harmless
 from workhorse.store.audit import audit
 from workhorse.store.connections import connect, redacted
 from workhorse.store.drivers import Store
 from workhorse.store.findings import Finding
 from workhorse.store.reconcile import mend
-from workhorse.worker.logs import harmless
 
 _PAUSE: Final = 0.5
 """Seconds between the two looks at what seems wrong: RQ moves a job in several steps."""

@@ -11,13 +11,13 @@ import click
 from workhorse.api.connection import default_keys
 from workhorse.cli.config_file import client_of, config_option, read_settings, server_of
 from workhorse.cli.options import url_option
+from workhorse.core.harmless import harmless
 from workhorse.core.ids import check_queue_name
 from workhorse.store import pauses, views
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, is_of_data
 from workhorse.store.views import WorkerRecord
-from workhorse.worker.logs import harmless
 
 _BAR: Final = 40
 _WIDEST: Final = 60

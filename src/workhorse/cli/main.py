@@ -1,19 +1,20 @@
-"""The entry point. An error is one line on standard error.
-
-The exit code is 2 for what was asked wrongly, 1 for what could not be done.
-"""
+"""The entry point. An error is one line on standard error; exit codes are those of ``output``."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
 from workhorse._version import __version__
+from workhorse.cli.output import FAILED, FINE, INTERRUPTED, MISUSED, wants_colours
 from workhorse.core.errors import WorkhorseError
+from workhorse.core.harmless import harmless
 
 _COMMANDS: Final = {
     "worker": "Run jobs.",
@@ -67,18 +68,25 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # not a file, or one that is closed
+            cast("io.TextIOWrapper", stream).reconfigure(errors="backslashreplace")
     try:
-        outcome: Any = cli.main(args, prog_name="workhorse", standalone_mode=False)
+        outcome: Any = cli.main(
+            args,
+            prog_name="workhorse",
+            standalone_mode=False,
+            color=wants_colours(os.environ),
+        )
     except Exception as error:
         told = _explain(error)
         if told is None:
             raise
         message, code = told
         if message:
-            harmless = import_module("workhorse.worker.logs").harmless  # heavy, and seldom needed
             click.echo(f"workhorse: {harmless(' '.join(message.split()))}", err=True)
         return code
-    return outcome if isinstance(outcome, int) else 0
+    return outcome if isinstance(outcome, int) else FINE
 
 
 def _explain(error: Exception) -> tuple[str, int] | None:
@@ -87,21 +95,21 @@ def _explain(error: Exception) -> tuple[str, int] | None:
     match error:
         case click.exceptions.NoArgsIsHelpError():
             error.show()
-            told = "", 2
+            told = "", MISUSED
         case click.UsageError():
-            told = f"{error.format_message()}{_help_of(error.ctx)}", 2
+            told = f"{error.format_message()}{_help_of(error.ctx)}", MISUSED
         case click.ClickException():
             told = error.format_message(), error.exit_code
         case click.Abort():
-            told = "interrupted", 130
+            told = "interrupted", INTERRUPTED
         case WorkhorseError():
-            told = str(error), 2 if isinstance(error, ValueError | TypeError) else 1
+            told = str(error), MISUSED if isinstance(error, ValueError | TypeError) else FAILED
         case BrokenPipeError():  # the reader went away, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            told = "", 1
+            told = "", FAILED
         case _:
             if isinstance(error, import_module("workhorse.store.faults").ServerError):
-                told = f"the server does not answer as it should: {error}", 1
+                told = f"the server does not answer as it should: {error}", FAILED
     return told
 
 

@@ -1,4 +1,4 @@
-"""Time spans as people write them."""
+"""Time spans as people write them, and read them."""
 
 from __future__ import annotations
 
@@ -36,3 +36,30 @@ as '90', '5m' or '1h30m')
     raise TimeoutFormatError(
         f"not a time span: {span!r} (give seconds, or text such as '90', '5m' or '1h30m')"
     )
+
+
+_STEPS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_BRIEF: Final = 60
+
+
+def in_words(seconds: float | None) -> str:
+    """Return a span as people read it, in its two largest units; nothing for None.
+
+    >>> in_words(0.0042), in_words(61), in_words(90000), in_words(None)
+    ('4 ms', '1m 1s', '1d 1h', '')
+    """
+    if seconds is None:
+        return ""
+    if not math.isfinite(seconds):
+        return "for good"
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f} ms"
+    if seconds < _BRIEF:
+        return f"{seconds:.3g} s"
+    words: list[str] = []
+    rest = int(seconds)
+    for size, name in _STEPS:
+        if rest >= size or words:
+            words.append(f"{rest // size}{name}")
+            rest %= size
+    return " ".join(word for word in words[:2] if not word.startswith("0"))

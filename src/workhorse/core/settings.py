@@ -54,6 +54,8 @@ PROMOTE_EVERY = 0.25
 """Between two looks for children of ended parents that were too many for one step."""
 RECOVER_EVERY = 5.0
 SWEEP_EVERY = 60.0
+CAUSE_KEPT = 3600
+"""Seconds for which the cause of failures is known after the last job of it was tried again."""
 ADMIT_EVERY = 5.0
 """Between two looks at the places of rate limits."""
 RECONCILE_EVERY = 1.0

@@ -250,7 +250,9 @@ def _url(root: str, *words: str) -> str:
 def _with_query(request: Request, **changes: object) -> str:
     """Return the address of this page with some words of its query changed; empty ones go."""
     words = {**request.query_params, **{name: str(value) for name, value in changes.items()}}
-    told = urlencode({name: word for name, word in words.items() if word and (name, word) != ("offset", "0")})
+    told = urlencode(
+        {name: word for name, word in words.items() if word and (name, word) != ("offset", "0")}
+    )
     return f"{quote(request.url.path)}?{told}" if told else quote(request.url.path)
 
 

@@ -6,31 +6,12 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
+from workhorse.core.durations import in_words
+
 _SIZES: Final = ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (9999.5, 1e3, "k"))
-_STEPS: Final = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
-
-def duration(seconds: float | None) -> str:
-    """Return a span as people read it, in its two largest units.
-
-    >>> duration(0.0042), duration(61), duration(90000), duration(None)
-    ('4 ms', '1m 1s', '1d 1h', '')
-    """
-    if seconds is None:
-        return ""
-    if not math.isfinite(seconds):
-        return "for good"
-    if seconds < 1:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < _STEPS[2][0]:
-        return f"{seconds:.3g} s"
-    words: list[str] = []
-    rest = int(seconds)
-    for size, name in _STEPS:
-        if rest >= size or words:
-            words.append(f"{rest // size}{name}")
-            rest %= size
-    return " ".join(word for word in words[:2] if not word.startswith("0"))
+duration = in_words
+"""Return a span as people read it."""
 
 
 def moment(value: datetime | float | None) -> str:

@@ -90,10 +90,12 @@ PERMANENT: Final = frozenset(
 TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(LISTS | {"bell", "broken", "ended"}, "list"),
-        **dict.fromkeys(SORTED_SETS | {"executions", "paused"}, "zset"),
+        **dict.fromkeys(SORTED_SETS | {"executions", "paused", "causes", "failed_of"}, "zset"),
         **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
         **dict.fromkeys(("groups", "group"), "set"),
-        **dict.fromkeys(("worker", "execution", "promoting", "totals", "durations"), "hash"),
+        **dict.fromkeys(
+            ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
+        ),
         "results": "stream",
     }
 )

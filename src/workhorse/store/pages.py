@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, cast
 
 from workhorse.core.errors import DeserializationError
 from workhorse.store.calls import Arguments, Call, script
@@ -21,13 +21,13 @@ T = TypeVar("T")
 
 Place = Literal[
     "queued", "started", "scheduled", "deferred", "finished", "failed", "canceled", "limited",
-    "allowed", "broken",
+    "allowed", "broken", "failed_of",
 ]  # fmt: skip
-"""Where jobs are: of a queue; of a rate limit for ``limited`` and ``allowed``."""
+"""Where jobs are: of a queue; of a rate limit for ``limited`` and ``allowed``; of a cause."""
 
 _KEYS: Final[dict[Place, str]] = {"queued": "queue", "started": "lease"}
 """The key of a place, where it has another name."""
-_NEWEST_FIRST: Final = frozenset(("finished", "failed", "canceled"))
+_NEWEST_FIRST: Final = frozenset(("finished", "failed", "canceled", "failed_of"))
 
 LONGEST: Final = 500
 """Bytes that are read of each field."""
@@ -38,6 +38,7 @@ FIELDS: Final = (
     "status", "origin", "description", "data", "created_at", "enqueued_at", "started_at",
     "ended_at", "worker_name", "scheduled_for", "timeout", "number_of_retries", "retries_left",
     "rate_limit_key", "group_id", "cron", "progress", "tags",
+    "cause",
 )  # fmt: skip
 """What a row shows."""
 
@@ -65,6 +66,8 @@ class JobRow:
     group: str
     cron: str
     tags: tuple[str, ...]
+    cause: str
+    """Why it failed last: see ``failures``; empty for no known cause."""
     progress: str
     """As it is stored: JSON."""
     execution_id: str
@@ -95,7 +98,9 @@ def page(
 ) -> Call[JobPage]:
     """Return *length* jobs of a place, after *offset*; the newest ends first, else the next one.
 
-    *name* is a queue's, or a rate limit's. *backwards* says it from the other end, or not.
+    *name* is a queue's, or a rate limit's, or a cause's id. *backwards* says it from the other
+    end, or not. Of a cause, jobs that do not belong there any more are left out: such a page is
+    shorter, though it is not the last.
     """
     args: Arguments = {
         "place": _KEYS.get(place, place),
@@ -107,7 +112,12 @@ def page(
         "ids": (),
         "fields": FIELDS,
     }
-    return script("page", keys, args, parse=lambda reply: _page(reply, leased=place == "started"))
+    return script(
+        "page",
+        keys,
+        args,
+        parse=lambda reply: _kept(_page(reply, leased=place == "started"), place, name),
+    )
 
 
 def rows(keys: Keys, job_ids: Sequence[str]) -> Call[list[JobRow]]:
@@ -117,6 +127,14 @@ def rows(keys: Keys, job_ids: Sequence[str]) -> Call[list[JobRow]]:
         "ids": list(job_ids[:MOST]), "fields": FIELDS,
     }  # fmt: skip
     return script("page", keys, args, parse=lambda reply: _page(reply, leased=False).rows)
+
+
+def _kept(found: JobPage, place: Place, name: str) -> JobPage:
+    """Leave out what RQ's processes, which know no causes, moved on meanwhile, or expired."""
+    if place != "failed_of":
+        return found
+    rows = [row for row in found.rows if row.status == "failed" and row.cause == name]
+    return JobPage(rows, found.total, found.problem)
 
 
 def _page(reply: list[Any], *, leased: bool) -> JobPage:
@@ -151,6 +169,7 @@ def _row(entry: Sequence[bytes | None], *, leased: bool) -> JobRow:
         group=shown(get("group_id")),
         cron=shown(get("cron")),
         tags=tags_of(get("tags")),
+        cause=shown(get("cause")),
         progress=shown(get("progress")),
         execution_id=shown(execution),
         score=lenient(float_or_none, score),
@@ -163,7 +182,7 @@ def tags_of(text: bytes | None) -> tuple[str, ...]:
         found: Any = json.loads(text or b"[]")
     except ValueError:
         return ()
-    return tuple(str(tag) for tag in found) if isinstance(found, list) else ()  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return tuple(map(str, cast("list[object]", found))) if isinstance(found, list) else ()
 
 
 def lenient(read: Callable[[bytes], T | None], text: bytes | None) -> T | None:

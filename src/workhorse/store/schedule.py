@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from workhorse.core.states import State
 from workhorse.store.broken import without_broken
 from workhorse.store.calls import Arguments, Call, command, script
-from workhorse.store.jobs import text
+from workhorse.store.jobs import state_of, text
 from workhorse.wire.keys import Keys
 
 DUE_SLICE: Final = 200
@@ -54,3 +55,12 @@ def waiting(keys: Keys, queue: str, until: float) -> Call[list[tuple[str, float]
     key = keys.registry("scheduled", queue)
     last = "+inf" if math.isinf(until) else f"{until:.6f}"
     return command("ZRANGEBYSCORE", key, "-inf", last, "WITHSCORES", parse=parse)
+
+
+def hasten(keys: Keys, job_id: str, *, token: str = "") -> Call[State | None]:
+    """Have a job run now that waits for its time, or for others; return the state it was in.
+
+    None if there is no such job; one that waits for neither is left alone. Its rate limit holds.
+    """
+    args: Arguments = {"job_id": job_id, "token": token}
+    return script("hasten", keys, args, parse=state_of)

@@ -47,10 +47,14 @@ def describe_worker(  # noqa: PLR0913 - one for each field
     python_version: str,
     state: str,
 ) -> list[Value]:
-    """Return what a worker says of itself, flat, as RQ's monitors read it."""
+    """Return what a worker says of itself, flat, as RQ's monitors read it.
+
+    ``software`` is ours: no worker of RQ has it.
+    """
     return [
         "queues", ",".join(queues), "pid", pid, "hostname", hostname, "ip_address", ip_address,
         "version", version, "python_version", python_version, "state", state,
+        "software", "workhorse",
     ]  # fmt: skip
 
 

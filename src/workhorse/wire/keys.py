@@ -64,6 +64,9 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "advanced": "advanced",  # + hash: how far tests moved the time, and the last call that did
         "totals": "totals",  # + hash: "event:queue" -> how often it happened
         "durations": "durations",  # + hash: "bucket:function" -> how many runs took that long
+        "causes": "causes",  # + sorted set: why jobs failed -> when one did so last
+        "cause": "cause:<id>",  # + hash: what is known of it
+        "failed_of": "failed_of:<id>",  # + sorted set of the jobs -> when they failed
         "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
@@ -229,6 +232,12 @@ class Keys:
 
     def broken(self, queue: str) -> str:
         return self._fill("broken", queue)
+
+    def causes(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['causes']}"
+
+    def failed_of(self, cause: str) -> str:
+        return self._fill("failed_of", cause)
 
     def workers(self, queue: str | None = None) -> str:
         return self._fill("workers_of", queue) if queue else f"{self.prefix}:workers"

@@ -76,6 +76,7 @@ FIELDS: Final = frozenset(
         "stop_grace",  # + seconds that it may take to
         "cron",  # + the cron entry that made it
         "slot",  # + for which of its moments
+        "cause",  # + why it failed: the id of what it has in common with others
         "moved_by",  # + the calls that canceled, requeued or stopped it last, and their answers
     }
 )  # fmt: skip

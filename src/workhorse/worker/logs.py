@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -17,28 +16,14 @@ from contextlib import suppress
 from typing import Any, Final, cast
 
 from workhorse.core.errors import InvalidOptionError
+from workhorse.core.harmless import harmless
 from workhorse.wire.claimed import Claimed
 
 LOG: Final = logging.getLogger("workhorse.worker")
 
-_CONTROL: Final = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
-_LONGEST: Final = 1000
 _DROPS_TOLD: Final = 10
 TEXT: Final = "%(asctime)s %(message)s"
 JOBS_TOLD_A_SECOND: Final = 10
-
-
-def harmless(text: str) -> str:
-    r"""Return *text* on one line, without control characters, cut to what a line can hold.
-
-    >>> harmless("ok\x1b[2J\nforged")
-    'ok\\x1b[2J\\x0aforged'
-    """
-    if len(text) > _LONGEST:
-        text = f"{text[:_LONGEST]}..."
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def say(event: str, message: str, *, level: int = logging.INFO, **data: Any) -> None:

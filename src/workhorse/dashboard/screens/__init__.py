@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from workhorse.dashboard.screens.queues import queues
+from workhorse.dashboard.screens.workers import worker, workers
 from workhorse.dashboard.view import ScreenOf
 
 SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
     {
         "/": queues,
         "/queues": queues,
+        "/workers": workers,
+        "/workers/{worker}": worker,
     }
 )

@@ -68,6 +68,9 @@ local function apply(item, worker, known, sent_at)
   local is_over = item.to ~= 'queued' and item.to ~= 'scheduled'
   local noted = item.follow ~= '' and (is_over or item.event == 'repeat') and others().noted_for_followers(item)
   put(item, worker, known, sent_at, is_over)
+  if item.to == 'failed' then
+    let_go(others().note_cause, item)
+  end
   if noted then
     let_go(others().follow_up, item, noted, now - (sent_at - item.ended_at))
   end

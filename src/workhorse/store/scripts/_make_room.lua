@@ -1,4 +1,4 @@
---! keys: queues, queue, job, results, ended, tombstone, finished, failed, canceled, dependencies
+--! keys: queues, queue, job, results, ended, tombstone, finished, failed, canceled, dependencies, failed_of
 -- See whether a new job may have its id. Returns nothing if so (an ended job with the same id is
 -- cleared away, it begins anew); 'again' if this very call stored the job before and its reply was
 -- lost; else the state of the job that has the id. An id that our client made up carries no token:
@@ -25,7 +25,7 @@ local function make_room(item, event, is_unique, objection)
   if type(gone) == 'string' and string.match(gone, ':(.*)$') == item.token then
     return 'again'
   end
-  local old = redis.call('HMGET', job, 'status', 'token', 'origin')
+  local old = redis.call('HMGET', job, 'status', 'token', 'origin', 'cause')
   if old[1] and (old[2] == item.token or item.token == '') then
     return 'again'
   end
@@ -38,6 +38,7 @@ local function make_room(item, event, is_unique, objection)
   for _, registry in ipairs({finished_key, failed_key, canceled_key}) do
     redis.pcall('ZREM', registry(old[3] or ''), item.job_id)
   end
+  if old[4] then redis.pcall('ZREM', failed_of_key(old[4]), item.job_id) end
   redis.call('DEL', job, results_key(item.job_id), ended_key(item.job_id), dependencies_key(item.job_id))
   return nil
 end

@@ -1,4 +1,4 @@
---! keys: job, queue, intermediate, scheduled, deferred, ready, finished, failed, canceled, lease, executions
+--! keys: job, queue, intermediate, scheduled, deferred, ready, finished, failed, canceled, lease, executions, failed_of
 -- Take a job out of every place it may be in, and fence out whoever runs it, our worker or RQ's.
 local function withdraw(job_id, known)
   local queue, worker = known.origin or '', known.worker_name or ''
@@ -13,10 +13,11 @@ local function withdraw(job_id, known)
   for _, registry in ipairs({scheduled_key, deferred_key, ready_key, finished_key, failed_key, canceled_key}) do
     lenient('ZREM', registry(queue), job_id)
   end
+  if known.cause then lenient('ZREM', failed_of_key(known.cause), job_id) end
   leave_limit(known.rate_limit_key, job_id)
 end
 
 local function known_job(job_id)
   return known_fields(job_id, {'status', 'origin', 'worker_name', 'execution_id', 'waiters', 'token', 'rate_limit_key',
-    'moved_by'})
+    'moved_by', 'cause'})
 end
