@@ -81,7 +81,7 @@ SWEPT: Final = frozenset({"finished", "failed"})
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
-        "paused", "totals", "durations",
+        "paused", "totals", "durations", "audit",
         "groups", "group", "limits", "limit", "promoting", "cron_schedulers", "cron_jobs",
         "cron_due", "cron_entry",
     }
@@ -96,7 +96,7 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(
             ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
         ),
-        "results": "stream",
+        **dict.fromkeys(("results", "audit"), "stream"),
     }
 )
 """What keys must be, where they are read by that kind of command."""
