@@ -215,7 +215,7 @@ def places(life: Life) -> set[str]:
     """Return the kinds of places in which the job is."""
     found = set()
     for key, (kind, _, value) in life.dump().items():
-        if key == "rq:rl:slots:allowed":  # who may be elsewhere
+        if key == "rq:rl:slots:allowed" or key.startswith("rq:failed_of:"):  # who is elsewhere
             continue
         if kind == "list" and value == [b"j"]:
             found.add(key)

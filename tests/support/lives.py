@@ -39,6 +39,9 @@ def execution_of(job: Claimed) -> Execution:
     return Execution(job.job_id, job.execution_id, job.queue)
 
 
+_NO_STATE = {"rq:worker:w:claim", "rq:totals", "rq:durations", "rq:causes"}
+
+
 class Life:
     """What happens to jobs on one server, in few words."""
 
@@ -163,12 +166,13 @@ class Life:
         """Return all that is on the server: each key's type, whether it expires, its value.
 
         But for what a worker's last claim took: every claim writes that, also one that takes
-        nothing. And but for the counters, which no state of a job follows from.
+        nothing. And but for the counters, and what causes of failures are known, which no state
+        of a job follows from.
         """
         found: Dump = {}
         for raw in self.client.scan_iter(count=1000):
             key, kind = raw.decode(), self.client.type(raw).decode()
-            if key in {"rq:worker:w:claim", "rq:totals", "rq:durations"}:
+            if key in _NO_STATE or key.startswith("rq:cause:"):
                 continue
             found[key] = (kind, self.client.ttl(raw) != -1, self._value(raw, kind))
         return found

@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping, MutableMapping
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -26,13 +27,41 @@ from workhorse.core.errors import WorkhorseError
 from workhorse.dashboard import shown
 from workhorse.dashboard.access import Authenticate, User, as_admin
 from workhorse.dashboard.actions import ACTIONS
+from workhorse.dashboard.data import DATA, DataOf
 from workhorse.dashboard.screens import SCREENS
 from workhorse.dashboard.security import COOKIE, FIELD, HEADERS, form_token_of, why_refused
-from workhorse.dashboard.view import Action, NoSuchPageError, ScreenOf, View
+from workhorse.dashboard.view import Action, NoSuchPageError, ScreenOf, Told, View
 from workhorse.store.faults import ServerError
 
-MENU: Final = (("/queues", "Queues"), ("/workers", "Workers"))
-"""The addresses in the menu, and their names."""
+MENU: Final = (
+    ("/", "Overview"),
+    ("/queues", "Queues"),
+    ("/failures", "Failures"),
+    ("/search", "Search"),
+    ("/workers", "Workers"),
+    ("/schedules", "Schedules"),
+    ("/limits", "Limits"),
+    ("/groups", "Groups"),
+    ("/functions", "Functions"),
+    ("/audit", "Audit"),
+)
+"""The addresses in the menu, and their names: those of them that are in ``SCREENS``."""
+
+SHORTCUTS: Final = MappingProxyType(
+    {
+        "/": "o",
+        "/queues": "q",
+        "/failures": "f",
+        "/search": "s",
+        "/workers": "w",
+        "/schedules": "c",
+        "/limits": "l",
+        "/groups": "r",
+        "/functions": "u",
+        "/audit": "a",
+    }
+)
+"""The key that leads to each, after a ``g``."""
 
 
 class Dashboard:
@@ -63,6 +92,7 @@ class Dashboard:
         self._app = Starlette(
             routes=[
                 *(Route(path, self._shows(screen)) for path, screen in SCREENS.items()),
+                *(Route(path, self._answers(data)) for path, data in DATA.items()),
                 Route("/do/{action}", self._do, methods=["POST"]),
                 Mount("/static", StaticFiles(directory=_static_folder())),
             ],
@@ -89,9 +119,25 @@ class Dashboard:
 
         return answer
 
+    def _answers(self, data: DataOf) -> Callable[[Request], Response]:
+        def answer(request: Request) -> Response:
+            user = self._authenticate(request)
+            if user is None:
+                return JSONResponse({"told": "Nobody is logged in."}, 401)
+            try:
+                return JSONResponse(data(self._view(request, user)))
+            except NoSuchPageError as error:
+                return JSONResponse({"told": str(error)}, 404)
+            except ServerError as error:
+                return JSONResponse({"told": f"The server does not answer: {error}"}, 503)
+
+        return answer
+
     async def _do(self, request: Request) -> Response:
-        """Do what a form asks for, where its user may."""
-        form = {name: str(value) for name, value in (await request.form()).items()}
+        """Do what a form asks for, where its user may. A field's values are lines of one text."""
+        form: dict[str, str] = {}
+        for name, value in (await request.form()).multi_items():
+            form[name] = f"{form[name]}\n{value}" if name in form else str(value)
         return await run_in_threadpool(self._act, request, form)
 
     def _act(self, request: Request, form: Mapping[str, str]) -> Response:
@@ -105,7 +151,7 @@ class Dashboard:
         if why:
             return self._told(request, user, f"Nothing was done: {why}.", 403)
         told, status = self._done(action, self._view(request, user), form)
-        return self._told(request, user, told, status)
+        return self._told(request, user, told, status, action.name)
 
     def _why_not(self, user: User, action: Action) -> str:
         if self._read_only:
@@ -118,7 +164,7 @@ class Dashboard:
     def _may(self, user: User | None, name: str) -> bool:
         return user is not None and not self._why_not(user, ACTIONS[name])
 
-    def _done(self, action: Action, view: View, form: Mapping[str, str]) -> tuple[str, int]:
+    def _done(self, action: Action, view: View, form: Mapping[str, str]) -> tuple[str | Told, int]:
         """Do it; return what to tell, and the status of the answer."""
         try:
             return action.do(view, form), 200
@@ -132,7 +178,7 @@ class Dashboard:
             store=self._store,
             keys=self._keys,
             user=user,
-            path=request.path_params,
+            path={name: unquote(word) for name, word in request.path_params.items()},
             query=request.query_params,
             now=time.time(),  # noqa: TID251 - a person's look starts here
             redact=self._redact,
@@ -142,9 +188,12 @@ class Dashboard:
         del error
         return self._told(request, None, "There is no such page.", 404)
 
-    def _told(self, request: Request, user: User | None, text: str, status: int) -> Response:
-        data = {"told": text, "is_problem": status >= _BAD}
-        return self._page(request, user, "told.html", text, data, status)
+    def _told(
+        self, request: Request, user: User | None, told: str | Told, status: int, action: str = ""
+    ) -> Response:
+        found = Told(told) if isinstance(told, str) else told
+        data = {"told": found, "is_problem": status >= _BAD, "action": action}
+        return self._page(request, user, "told.html", found.text, data, status)
 
     def _page(
         self,
@@ -164,7 +213,10 @@ class Dashboard:
             title=title,
             dashboard=self._title,
             version=__version__,
-            menu=MENU,
+            menu=[(path, name) for path, name in MENU if path in SCREENS],
+            shortcuts=SHORTCUTS,
+            has_page=SCREENS.__contains__,
+            with_query=partial(_with_query, request),
             here=request.url.path.removeprefix(root),
             may=partial(self._may, user),
             user=user,
@@ -187,12 +239,27 @@ _BAD: Final = 400
 
 
 def _url(root: str, *words: str) -> str:
-    """Return the address of a page of ours: names are quoted, and hold no slash then.
+    """Return the address of a page of ours. A name that holds a slash, or is dots, is quoted twice.
 
-    >>> _url("/jobs", "queues", "a/b")
-    '/jobs/queues/a%2Fb'
+    >>> _url("/jobs", "queues", "a/b c")
+    '/jobs/queues/a%252Fb%20c'
     """
-    return root + "".join(f"/{quote(word, safe='')}" for word in words)
+    return root + "".join(f"/{quote(_word(word), safe='')}" for word in words)
+
+
+def _word(name: str) -> str:
+    """Return *name* as one word of a path, which servers unquote once, and ``_view`` again."""
+    told = name.replace("%", "%25").replace("/", "%2F")
+    return told.replace(".", "%2E") if told in {".", ".."} else told
+
+
+def _with_query(request: Request, **changes: object) -> str:
+    """Return the address of this page with some words of its query changed; empty ones go."""
+    words = {**request.query_params, **{name: str(value) for name, value in changes.items()}}
+    told = urlencode(
+        {name: word for name, word in words.items() if word and (name, word) != ("offset", "0")}
+    )
+    return f"{quote(request.url.path)}?{told}" if told else quote(request.url.path)
 
 
 def _static_folder() -> Path:
@@ -209,7 +276,12 @@ def _environment() -> Environment:
     )
     filters: dict[str, Any] = found.filters
     filters.update(
-        duration=shown.duration, moment=shown.moment, number=shown.number, ago=shown.ago
+        duration=shown.duration,
+        moment=shown.moment,
+        number=shown.number,
+        amount=shown.amount,
+        ago=shown.ago,
+        plain=shown.plain,
     )
     return found
 

@@ -61,9 +61,25 @@ ScreenOf = Callable[[View], Screen]
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What an action did, in a sentence; and how it goes on, where it did a part of its work.
+
+    The page shows how far it is, and sends the action again with the fields of *again*.
+    """
+
+    text: str
+    done: int = 0
+    total: int = 0
+    again: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Action:
-    """Something that a user can do. *do* returns what was done, in a sentence."""
+    """Something that a user can do. *do* returns what was done, in a sentence or as ``Told``.
+
+    It is given the form's fields; the values of one that came several times are lines of a text.
+    """
 
     name: str
     role: Role
-    do: Callable[[View, Mapping[str, str]], str]
+    do: Callable[[View, Mapping[str, str]], str | Told]
