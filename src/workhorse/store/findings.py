@@ -97,6 +97,8 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
             ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
         ),
         **dict.fromkeys(("results", "audit"), "stream"),
+        **dict.fromkeys(("history", "history_of"), "string"),
+        "histories": "zset",
     }
 )
 """What keys must be, where they are read by that kind of command."""
