@@ -96,11 +96,11 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(
             ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
         ),
-        "results": "stream",
+        **dict.fromkeys(("results", "log"), "stream"),
     }
 )
 """What keys must be, where they are read by that kind of command."""
-OF_A_JOB: Final = frozenset({"results", "dependents", "dependencies"})
+OF_A_JOB: Final = frozenset({"results", "log", "dependents", "dependencies"})
 NEEDS_ITS_QUEUE: Final = frozenset({"queue", "lease", "scheduled"})
 UNLISTED: Final[Mapping[str, str]] = MappingProxyType(
     {

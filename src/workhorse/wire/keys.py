@@ -26,6 +26,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "dependents": "job:<job>:dependents",
         "dependencies": "job::<job>:dependencies",  # the double colon is RQ's
         "results": "results:<job>",  # stream, one entry a run
+        "log": "log:<job>",  # + stream, one entry a line
         "ended": "ended:<job>",  # + list, a token for each client that waits for the end
         "tombstone": "gone:<job>",  # + string: settled and deleted; refuses a late resend
         "lease": "wip:<queue>",  # sorted set: "job:execution" -> when the lease lapses
@@ -161,6 +162,9 @@ class Keys:
 
     def results(self, job_id: str) -> str:
         return self._fill("results", job_id)
+
+    def log(self, job_id: str) -> str:
+        return self._fill("log", job_id)
 
     def ended(self, job_id: str) -> str:
         return self._fill("ended", job_id)
