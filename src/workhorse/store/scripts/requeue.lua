@@ -20,7 +20,7 @@ if is_meant and after('requeue', known.status, after('enqueue', nil)) then
   withdraw(job_id, known)
   local job = job_key(job_id)
   redis.call('HDEL', job, 'scheduled_for', 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',
-    'progress', 'number_of_retries', 'stop_requested', 'stop_grace', 'cause')
+    'progress', 'cause', 'number_of_retries', 'stop_requested', 'stop_grace')
   note_move(job_id, token, known)
   redis.call('PERSIST', job)
   redis.call('PERSIST', results_key(job_id))
