@@ -96,7 +96,9 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(
             ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
         ),
+        **dict.fromkeys(("history", "history_of"), "string"),
         "results": "stream",
+        "histories": "zset",
     }
 )
 """What keys must be, where they are read by that kind of command."""

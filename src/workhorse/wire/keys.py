@@ -67,6 +67,9 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "causes": "causes",  # + sorted set: why jobs failed -> when one did so last
         "cause": "cause:<id>",  # + hash: what is known of it
         "failed_of": "failed_of:<id>",  # + sorted set of the jobs -> when they failed
+        "history": "history",  # + string: records of slots of time; see store/history.py
+        "history_of": "history:<queue>",  # + string: those of one queue
+        "histories": "histories",  # + sorted set of the queues that have them -> their rank
         "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
