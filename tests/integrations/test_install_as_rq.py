@@ -1,3 +1,5 @@
+"""Library code that asks for rq gets ours."""
+
 from __future__ import annotations
 
 import subprocess

@@ -1,3 +1,5 @@
+"""Traces go from who enqueues a job through its runs."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Sentry's own integration for RQ, on workers of ours."""
+
 from __future__ import annotations
 
 from typing import Any
