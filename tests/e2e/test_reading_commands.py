@@ -45,6 +45,12 @@ def register(life: Life, name: str, *queues: str) -> None:
     life.store.run(workers.register(Keys(), name, queues, fields, ttl=60))
 
 
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def told(*words: str) -> Any:
     done = run(*words)
     assert (done.returncode, done.stderr) == (0, "")

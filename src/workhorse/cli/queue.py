@@ -35,12 +35,12 @@ from workhorse.store.drivers import Store
 from workhorse.store.overview import QueueRow
 
 _COUNTS: Final = ("queued", "started", "scheduled", "deferred", "failed", "finished")
-_SPARE: Final = {"scheduled": 1, "deferred": 2, "finished": 3}
+_SPARE: Final = {"scheduled": 2, "deferred": 3, "finished": 4}
 _COLUMNS: Final = (
     Column("queue", flexible=True),
     *(Column(name, right=True, spare=_SPARE.get(name, 0)) for name in _COUNTS),
     Column("waits", right=True),
-    Column("workers", right=True),
+    Column("workers", right=True, spare=1),
     Column(""),
 )
 

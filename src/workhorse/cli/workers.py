@@ -38,7 +38,7 @@ LOOKS: Final[Mapping[str, Look]] = {
 
 _COLUMNS: Final = (
     Column("worker", flexible=True), Column("state"), Column("runs", flexible=True),
-    Column("for", right=True), Column("job", spare=2), Column("heard", right=True),
+    Column("for", right=True), Column("job", spare=2), Column("heard", right=True, spare=1),
     Column("up", right=True, spare=4), Column("finished", right=True, spare=3),
     Column("failed", right=True, spare=3), Column("queues", flexible=True),
     Column("kind", spare=5),

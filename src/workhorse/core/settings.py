@@ -47,7 +47,7 @@ TRACEBACK_BYTES = 1 << 20
 LOG_LINES = 1000
 """Lines that are kept of a job's log: the last ones."""
 LOG_BYTES = 2000
-"""Bytes that are kept of one line: a log takes 2 MB at most, and 150 KB with lines of usual length."""
+"""Bytes that are kept of one line: a log takes 2 MB at most, and 150 KB with usual lines."""
 LOG_TTL = 2_592_000
 """Seconds after its last line for which the log of a job is kept that has not ended: thirty days.
 RQ's client knows nothing of logs, and may delete their jobs."""

@@ -5,7 +5,9 @@ Modules that are not here are found in ``compat/paths``: ``rq.job`` is ``workhor
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, Final
 
 from workhorse.compat import paths
@@ -17,10 +19,17 @@ VERSION: Final = "3.0.0"
 __version__ = VERSION
 
 
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(module.name for module in iter_modules(__path__))
+
+
 def __getattr__(name: str) -> Any:
-    """Return what ``workhorse`` has under this name."""
+    """Return a module of ours, imported or not, as RQ's are; else what ``workhorse`` has."""
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _modules():
+        return import_module(f"rq.{name}")
     return getattr(import_module("workhorse"), name)
 
 

@@ -17,25 +17,25 @@ _HASTENED: Final = (State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE)
 
 
 def _retry(view: View, form: Mapping[str, str]) -> str:
-    job_id = form.get("job", "")
+    job_id = form.get("id", "")
     was = view.store.run(jobs.requeue(view.keys, job_id, token=new_token()))
     return f"Queued {job_id} again{_unless(job_id, was, ENDED, 'is not over')}"
 
 
 def _cancel(view: View, form: Mapping[str, str]) -> str:
-    job_id = form.get("job", "")
+    job_id = form.get("id", "")
     cancel_job(job_id, view.connection)
     return f"Canceled {job_id}."
 
 
 def _stop(view: View, form: Mapping[str, str]) -> str:
-    job_id = form.get("job", "")
+    job_id = form.get("id", "")
     stop_job(job_id, view.connection)
     return f"Asked the worker of {job_id} to stop it."
 
 
 def _delete(view: View, form: Mapping[str, str]) -> str:
-    job_id = form.get("job", "")
+    job_id = form.get("id", "")
     (was,) = view.store.run(jobs.delete(view.keys, [job_id]))
     if was is None:
         raise NoSuchJobError(job_id)
@@ -43,7 +43,7 @@ def _delete(view: View, form: Mapping[str, str]) -> str:
 
 
 def _run_now(view: View, form: Mapping[str, str]) -> str:
-    job_id = form.get("job", "")
+    job_id = form.get("id", "")
     was = view.store.run(schedule.hasten(view.keys, job_id, token=new_token()))
     return f"Have {job_id} run now{_unless(job_id, was, _HASTENED, 'does not wait')}"
 

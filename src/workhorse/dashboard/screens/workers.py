@@ -36,7 +36,7 @@ def workers(view: View) -> Screen:
     data = {
         "crews": _crews(rows),
         "jobs": _first_jobs(view, rows),
-        "queue": queue,
+        "of_queue": queue,
         "total": len(names),
         "offset": offset,
         "length": ROWS,
