@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from workhorse.dashboard.screens.queues import queues
+from workhorse.dashboard.screens.queues import queue, queues
 from workhorse.dashboard.screens.workers import worker, workers
 from workhorse.dashboard.view import ScreenOf
 
@@ -13,6 +13,8 @@ SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
     {
         "/": queues,
         "/queues": queues,
+        "/queues/{queue}": queue,
+        "/queues/{queue}/{state}": queue,
         "/workers": workers,
         "/workers/{worker}": worker,
     }
