@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         get_failed_queue as get_failed_queue,
         move_to_failed_queue as move_to_failed_queue,
     )
+    from workhorse.compat.installing import install_as_rq
     from workhorse.api.commands import (
         cancel_job,
         requeue_job,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
         NoSuchWorkerError,
         ParentResultError,
         PayloadTooLargeError,
+        RQImportedError,
         SchedulerNotFound,
         SerializationError,
         TimeoutFormatError,
@@ -141,6 +143,7 @@ _HOMES = {
         "Worker",
         "WorkerStatus",
     ),
+    "compat.installing": ("install_as_rq",),
     "core.callbacks": ("Callback",),
     "core.dependencies": ("Dependency",),
     "core.errors": (
@@ -162,6 +165,7 @@ _HOMES = {
         "NoSuchWorkerError",
         "ParentResultError",
         "PayloadTooLargeError",
+        "RQImportedError",
         "SchedulerNotFound",
         "SerializationError",
         "TimeoutFormatError",
@@ -238,6 +242,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "suspend",
     "resume",
     "is_suspended",
+    "install_as_rq",
     "JSONSerializer",
     "PickleSerializer",
     "AbandonedJobError",
@@ -260,6 +265,7 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "NoSuchWorkerError",
     "ParentResultError",
     "PayloadTooLargeError",
+    "RQImportedError",
     "SchedulerNotFound",
     "SerializationError",
     "TimeoutFormatError",

@@ -62,7 +62,7 @@ def outcome_of(job: Job, queue: Queue) -> Any:
 
 def dump(client: redis.Redis) -> dict[bytes, Any]:
     """Return all but the counters of a server, as bytes that differ where anything does."""
-    counters = (b":totals", b":durations")
+    counters = (b":totals", b":durations", b":history", b":histories")
     keys = (key for key in client.scan_iter(count=1000) if not key.endswith(counters))
     return {key: client.dump(key) for key in keys}
 

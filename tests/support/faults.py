@@ -475,7 +475,8 @@ _PLACES = {
     State.STOPPED: "failed",
     State.CANCELED: "canceled",
 }
-_FOR_EVER = {"queues", "queue", "bell", "broken", "workers", *_PLACES.values()}
+_COUNTERS = {"totals", "durations", "causes", "cause", "failed_of"}
+_FOR_EVER = {"queues", "queue", "bell", "broken", "workers", *_COUNTERS, *_PLACES.values()}
 
 
 def audit(client: Any, keys: Keys) -> list[str]:

@@ -172,7 +172,7 @@ class Life:
         found: Dump = {}
         for raw in self.client.scan_iter(count=1000):
             key, kind = raw.decode(), self.client.type(raw).decode()
-            if key in _NO_STATE or key.startswith("rq:cause:"):
+            if key in _NO_STATE or key.startswith(("rq:cause:", "rq:histor")):
                 continue
             found[key] = (kind, self.client.ttl(raw) != -1, self._value(raw, kind))
         return found

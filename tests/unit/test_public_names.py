@@ -21,14 +21,14 @@ PUBLIC = [
     "RandomWorker", "DequeueStrategy", "WorkerStatus", "job", "get_current_job", "cancel_job",
     "requeue_job", "stop_job", "send_stop_job_command", "send_stop_execution_command",
     "send_kill_horse_command", "send_shutdown_command", "send_command", "suspend", "resume",
-    "is_suspended", "JSONSerializer", "PickleSerializer", "AbandonedJobError",
-    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError", "EnqueueRefusedError",
-    "EnqueueUnknownError", "InvalidCallError", "InvalidJobDependency", "InvalidJobOperation",
-    "InvalidNameError", "InvalidOptionError", "JobStoppedException", "JobTimeoutException",
-    "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchCronError", "NoSuchJobError",
-    "NoSuchWorkerError", "ParentResultError", "PayloadTooLargeError", "SchedulerNotFound",
-    "SerializationError", "TimeoutFormatError", "UnsupportedOptionError", "WorkhorseError",
-    "VERSION", "__version__",
+    "is_suspended", "install_as_rq", "JSONSerializer", "PickleSerializer", "AbandonedJobError",
+    "ConnectionChoiceError", "DeserializationError", "DuplicateJobError",
+    "EnqueueRefusedError", "EnqueueUnknownError", "InvalidCallError", "InvalidJobDependency",
+    "InvalidJobOperation", "InvalidNameError", "InvalidOptionError", "JobStoppedException",
+    "JobTimeoutException", "JobWaitTimeoutError", "NoSuchGroupError", "NoSuchCronError",
+    "NoSuchJobError", "NoSuchWorkerError", "ParentResultError", "PayloadTooLargeError",
+    "RQImportedError", "SchedulerNotFound", "SerializationError", "TimeoutFormatError",
+    "UnsupportedOptionError", "WorkhorseError", "VERSION", "__version__",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from workhorse.api.job_history import JobHistory
 from workhorse.api.job_saving import JobSaving
 from workhorse.api.old_words import OldJobWords
 from workhorse.api.options import EnqueueData, check_state, new_record
+from workhorse.api.performing import perform
 from workhorse.api.relations import JobRelations
 from workhorse.api.waiting import await_end, state_now
 from workhorse.core.errors import (
@@ -217,6 +218,13 @@ class Job(JobHistory, JobSaving, JobRelations, OldJobWords):
         if record is None:
             raise NoSuchJobError(self.id)
         return record
+
+    def perform(self) -> Any:
+        """Run the job. Workers call it where a library that watches RQ's put its own in its place.
+
+        Raises what the job raises; InvalidJobOperation where no worker runs it.
+        """
+        return perform(self.id)
 
     def refresh(self) -> None:
         """Fetch everything anew. Raises NoSuchJobError if the job is gone."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Self
 
+from workhorse.api.carrying import as_sent, carried, carrying, is_carried
 from workhorse.api.classes import choose_class
 from workhorse.api.connection import client_of, default_keys, link_to, store_of
 from workhorse.api.current import jobs_shown_as
@@ -240,9 +241,10 @@ class Queue(NewCalls, QueueRegistries, Pausable):
 
         A job that ended, or was deleted, begins anew.
         """
-        record = self._record_of(job, at_front=at_front, unique=unique)
-        record.scheduled_for = record.due_in = None
-        return self._enqueue_record(job, record, pipeline)
+        with carrying(self.name, job):
+            record = self._record_of(job, at_front=at_front, unique=unique)
+            record.scheduled_for = record.due_in = None
+            return self._enqueue_record(job, record, pipeline)
 
     def schedule_job(
         self,
@@ -255,9 +257,11 @@ class Queue(NewCalls, QueueRegistries, Pausable):
 
         As ``enqueue_at`` in all else; what the job says of the front of the queue holds.
         """
-        record = self._record_of(job, at_front=job.record.enqueue_at_front, unique=unique)
-        record.scheduled_for, record.due_in = check_moment("datetime", datetime), None
-        return self._enqueue_record(job, record, pipeline)
+        due = check_moment("datetime", datetime)
+        with carrying(self.name, job):
+            record = self._record_of(job, at_front=job.record.enqueue_at_front, unique=unique)
+            record.scheduled_for, record.due_in = due, None
+            return self._enqueue_record(job, record, pipeline)
 
     def _record_of(self, job: Job, *, at_front: bool, unique: bool) -> JobRecord:
         """Return what is to be stored of a job that was made before."""
@@ -291,6 +295,20 @@ class Queue(NewCalls, QueueRegistries, Pausable):
         )
 
     def _enqueue(self, many: Sequence[EnqueueData], pipeline: Any = None) -> list[Job]:
+        if not is_carried():
+            return self._enqueue_as_they_are(many, pipeline)
+        sent = [as_sent(data) for data in many]
+        with carried(self.name, sent):
+            many = [
+                data._replace(meta=each.meta or None)
+                for data, each in zip(many, sent, strict=True)
+            ]
+            made = self._enqueue_as_they_are(many, pipeline)
+            for job, each in zip(made, sent, strict=True):
+                each.job_id = job.id
+        return made
+
+    def _enqueue_as_they_are(self, many: Sequence[EnqueueData], pipeline: Any) -> list[Job]:
         records = [self._new_record(data) for data in many]
         if len(records) > 1:
             _refuse_duplicates(records)

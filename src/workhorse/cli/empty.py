@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from workhorse.api.queue import Queue
 from workhorse.cli.config_file import config_option, read_settings, server_of
 from workhorse.cli.options import url_option
+from workhorse.cli.output import count_of, echo, painted
 
 
 @click.command()
@@ -22,6 +24,10 @@ def empty(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
         raise click.UsageError("give the names of queues, or --all")
     server = server_of(url, read_settings(given["config"]))
     chosen = [Queue(name, server.connection) for name in queues]
-    for queue in chosen or Queue.all(server.connection):
-        count = queue.empty()
-        click.echo(f"{count} job{'' if count == 1 else 's'} removed from {queue.name}.")
+    empty_all(chosen or Queue.all(server.connection))
+
+
+def empty_all(queues: Iterable[Queue]) -> None:
+    """Delete the jobs that wait on *queues*, and tell how many."""
+    for queue in queues:
+        echo(f"{count_of(queue.empty(), 'job')} removed from {painted(queue.name)}.")

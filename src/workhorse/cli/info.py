@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -11,41 +11,27 @@ import click
 from workhorse.api.connection import default_keys
 from workhorse.cli.config_file import client_of, config_option, read_settings, server_of
 from workhorse.cli.options import url_option
-from workhorse.core.harmless import harmless
+from workhorse.cli.output import (
+    Look,
+    bar,
+    columns_of,
+    count_of,
+    cut,
+    output_options,
+    painted,
+    print_json,
+    terminal_width,
+    utc,
+)
+from workhorse.cli.situation import Situation, look, queue_shape, worker_shape
 from workhorse.core.ids import check_queue_name
-from workhorse.store import pauses, views
-from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
-from workhorse.store.faults import ServerError, is_of_data
-from workhorse.store.views import WorkerRecord
+from workhorse.store.overview import QueueRow
+from workhorse.store.roster import WorkerRow
 
 _BAR: Final = 40
 _WIDEST: Final = 60
-
-
-@dataclass(frozen=True, slots=True)
-class QueueCounts:
-    """How many jobs of a queue are where; None where the key is of another kind."""
-
-    name: str
-    queued: int | None
-    executing: int | None
-    finished: int | None
-    failed: int | None
-    scheduled: int | None
-    set_aside: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What to show."""
-
-    queues: list[QueueCounts]
-    workers: list[WorkerRecord]
-    odd: list[str]
-    """What is in the list of queues and names none."""
-    suspended: bool
-    paused: list[str]
+_NAME: Final = 12
 
 
 @click.command()
@@ -57,70 +43,56 @@ class Shown:
     "-i",
     type=click.FloatRange(0.1),
     metavar="SECONDS",
-    help="Show it again and again.",
+    help="Show it again and again; with --json one document a line.",
 )
 @click.option("--raw", "-r", is_flag=True, help="Plain lines, without bars and totals.")
 @click.option("--only-queues", "-Q", is_flag=True, help="Leave out the workers.")
 @click.option("--only-workers", "-W", is_flag=True, help="Leave out the queues.")
-@click.option("--by-queue", "-R", is_flag=True, help="Show each queue's workers.")  # fmt: skip
+@click.option("--by-queue", "-R", is_flag=True, help="Show each queue's workers.")
+@output_options
 def info(queues: tuple[str, ...], url: str | None, **given: Any) -> None:
     """Show QUEUES (all without any) and the workers that listen to them."""
     server = server_of(url, read_settings(given["config"]))
-    store = Store(client_of(server))
+    store, keys = Store(client_of(server)), default_keys()
     names = [check_queue_name(name) for name in queues]
     while True:
-        lines = _lines(_look(store, names), given)
-        if not given["raw"]:
-            lines += ["", f"{server.shown} ({server.source})",
-                      f"Updated: {time.strftime('%Y-%m-%d %H:%M:%S')}"]  # fmt: skip
-        if given["interval"]:
-            click.clear()
-        click.echo("\n".join(lines))
+        shown = look(store, keys, names)
+        if given["as_json"]:
+            print_json(_document(shown, given), on_one_line=bool(given["interval"]))
+        else:
+            lines = _lines(shown, given)
+            if not given["raw"]:
+                lines += ["", f"{server.shown} ({server.source})",
+                          f"Updated: {time.strftime('%Y-%m-%d %H:%M:%S')}"]  # fmt: skip
+            if given["interval"]:
+                click.clear()
+            click.echo("\n".join(lines))
         if not given["interval"]:
             return
         time.sleep(given["interval"])
 
 
-def _look(store: Store, names: list[str]) -> Shown:
-    keys = default_keys()
-    asked = [views.queue_names(keys), views.odd_queues(keys), views.worker_names(keys)]
-    found: list[list[str] | None] = store.look_at(asked)
-    listed, odd, known = (one or [] for one in found)
-    odd = [] if names else odd
-    names = names or listed
-    calls: list[Call[int]] = []
-    for name in names:
-        calls += (
-            views.queue_length(keys, name),
-            views.started_count(keys, name),
-            views.registry_count(keys, "finished", name),
-            views.registry_count(keys, "failed", name),
-            views.registry_count(keys, "scheduled", name),
-            views.broken_count(keys, name),
-        )
-    counts = iter(store.look_at(calls))
-    queues = [QueueCounts(name, *(next(counts) for _ in range(6))) for name in names]
-    records = store.look_at([views.worker(keys, name) for name in known])
-    workers = [w for w in records if w and not w.death and set(w.queues) & set(names or w.queues)]
-    suspended = store.run(pauses.is_suspended(keys))
-    return Shown(queues, workers, odd, suspended, _paused(store))
+def _document(shown: Situation, given: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "at": utc(shown.now),
+        "suspended": shown.suspended_until is not None,
+        "suspended_until": utc(shown.suspended_until),
+    }
+    if not given["only_workers"]:
+        document["queues"] = [queue_shape(queue, shown.now) for queue in shown.queues]
+    if not given["only_queues"]:
+        document["workers"] = [
+            worker_shape(worker, shown.jobs.get(worker.name), shown.now)
+            for worker in shown.workers
+        ]
+    return document
 
 
-def _paused(store: Store) -> list[str]:
-    try:
-        return store.run(pauses.paused_queues(default_keys()))
-    except ServerError as error:
-        if is_of_data(error):  # a key of another kind: nothing is paused
-            return []
-        raise
-
-
-def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
+def _lines(shown: Situation, given: dict[str, Any]) -> list[str]:
     raw: bool = given["raw"]
     lines: list[str] = []
     if not given["only_workers"]:
-        lines += _queue_lines(shown, raw=raw)
-        lines += [f"Not the key of a queue: {harmless(key)}" for key in shown.odd if not raw]
+        lines += _raw_queues(shown.queues) if raw else _queue_lines(shown)
     if not given["only_queues"]:
         if lines and not raw:
             lines.append("")
@@ -128,31 +100,47 @@ def _lines(shown: Shown, given: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _queue_lines(shown: Shown, *, raw: bool) -> list[str]:
+def _raw_queues(queues: Sequence[QueueRow]) -> list[str]:
+    return [f"queue {painted(queue.name)} {_told(queue)}" for queue in queues]
+
+
+def _told(queue: QueueRow, *, coloured: bool = False) -> str:
+    failed = f"{_shown(queue.failed)} failed"
+    told = [
+        _shown(queue.queued),
+        f"{_shown(queue.started)} executing",
+        f"{_shown(queue.finished)} finished",
+        painted(failed, "bad") if coloured and queue.failed else failed,
+        f"{_shown(queue.scheduled)} scheduled",
+    ]
+    if queue.paused_until is not None:
+        told.append(painted("paused", "warning") if coloured else "paused")
+    if queue.broken:
+        told.append(f"{queue.broken} set aside")
+    return ", ".join(told)
+
+
+def _queue_lines(shown: Situation) -> list[str]:
     queues = shown.queues
     most = max((queue.queued or 0 for queue in queues), default=0)
-    width = min(max((len(queue.name) for queue in queues), default=0), _WIDEST)
+    widest = max((columns_of(painted(queue.name)) for queue in queues), default=0)
+    width = max(min(widest, _WIDEST), _NAME)
+    rest = max((columns_of(_told(queue)) for queue in queues), default=0)
+    terminal = terminal_width()
+    length = _BAR if terminal is None else max(1, min(_BAR, terminal - width - rest - 3))
     lines: list[str] = []
     for queue in queues:
-        name = harmless(queue.name)
-        told = (
-            f"{_shown(queue.queued)}, {_shown(queue.executing)} executing, "
-            f"{_shown(queue.finished)} finished, {_shown(queue.failed)} failed, "
-            f"{_shown(queue.scheduled)} scheduled"
-        )
-        if queue.name in shown.paused:
-            told += ", paused"
-        if queue.set_aside:
-            told += f", {queue.set_aside} set aside"
-        if raw:
-            lines.append(f"queue {name} {told}")
-            continue
-        bar = "█" * _bar_length(queue.queued or 0, most)
-        lines.append(f"{name:<{max(width, 12)}} |{bar} {told}")
-    if not raw:
-        jobs = sum(queue.queued or 0 for queue in queues)
-        lines.append(f"{_count(len(queues), 'queue')}, {_count(jobs, 'job')} waiting")
-    return lines
+        name = painted(queue.name)
+        name = cut(name, width) if terminal is not None else name
+        space = " " * (width - columns_of(name))
+        looks: Look = "good" if queue.workers else "bad"
+        told = painted(_bar(queue.queued or 0, most, length), looks)
+        lines.append(f"{name}{space} |{told} {_told(queue, coloured=True)}")
+    lines.append(
+        f"{count_of(len(queues), 'queue')}, "
+        f"{count_of(sum(queue.queued or 0 for queue in queues), 'job')} waiting"
+    )
+    return lines + [f"Not the key of a queue: {painted(key)}" for key in shown.odd]
 
 
 def _shown(number: int | None) -> str:
@@ -160,56 +148,48 @@ def _shown(number: int | None) -> str:
     return "?" if number is None else str(number)
 
 
-def _count(number: int, noun: str) -> str:
-    """Return *number* with its noun.
+def _bar(number: int, most: int, length: int) -> str:
+    """Return the bar of *number*: of its true length where there is room for all.
 
-    >>> _count(1, "job"), _count(0, "job")
-    ('1 job', '0 jobs')
+    >>> len(_bar(3, 7, 40)), len(_bar(50, 100, 40)), len(_bar(1, 10**6, 40)), _bar(0, 5, 40)
+    (3, 20, 1, '')
     """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return bar(number / max(most, 1), min(length, most))
 
 
-def _bar_length(number: int, most: int) -> int:
-    """Return how long the bar of *number* is: its true length where there is room for all.
-
-    >>> _bar_length(3, 7), _bar_length(50, 100), _bar_length(1, 100000), _bar_length(0, 5)
-    (3, 20, 1, 0)
-    """
-    if most <= _BAR:
-        return number
-    return max(1, number * _BAR // most) if number else 0
-
-
-def _worker_lines(shown: Shown, *, raw: bool) -> list[str]:
+def _worker_lines(shown: Situation, *, raw: bool) -> list[str]:
     lines = [
-        f"{'worker ' if raw else ''}{harmless(worker.name)} ({harmless(_place(worker))}): "
-        f"{harmless(worker.state)} {harmless(', '.join(worker.queues))}. "
-        f"jobs: {worker.successful_job_count} finished, {worker.failed_job_count} failed"
+        f"{'worker ' if raw else ''}{painted(worker.name)} ({painted(_place(worker))}): "
+        f"{painted(worker.state or '?', '' if raw else _LOOKS.get(worker.state, ''))} "
+        f"{painted(', '.join(worker.queues))}. "
+        f"jobs: {worker.succeeded} finished, {worker.failed} failed"
         for worker in shown.workers
     ]
-    if not raw:
-        lines.append(
-            f"{_count(len(shown.workers), 'worker')}, {_count(len(shown.queues), 'queue')}"
-        )
-        if shown.suspended:
-            lines.append("Work is suspended: `workhorse resume` ends it.")
-        if any(queue.queued for queue in shown.queues) and not shown.workers:
-            lines.append("Jobs wait and nobody works: start one with `workhorse worker`.")
+    return lines if raw else lines + _totals(shown)
+
+
+_LOOKS: Final[dict[str, Look]] = {"busy": "good", "suspended": "warning"}
+
+
+def _totals(shown: Situation) -> list[str]:
+    workers, queues = shown.workers, shown.queues
+    lines = [f"{count_of(len(workers), 'worker')}, {count_of(len(queues), 'queue')}"]
+    if shown.suspended_until is not None:
+        lines.append(painted("Work is suspended: `workhorse resume` ends it.", "warning"))
+    if any(queue.queued for queue in queues) and not workers:
+        told = "Jobs wait and nobody works: start one with `workhorse worker`."
+        lines.append(painted(told, "warning"))
     return lines
 
 
-def _place(worker: WorkerRecord) -> str:
-    return f"{worker.hostname} {worker.ip_address or ''} {worker.pid}"
+def _place(worker: WorkerRow) -> str:
+    return f"{worker.hostname or None} {worker.address} {worker.pid}"
 
 
-def _by_queue(shown: Shown, *, raw: bool) -> list[str]:
+def _by_queue(shown: Situation, *, raw: bool) -> list[str]:
     lines: list[str] = []
     for queue in shown.queues:
-        on_it = [w for w in shown.workers if queue.name in w.queues]
-        told = ", ".join(f"{harmless(w.name)} ({harmless(w.state)})" for w in on_it) or "none"
-        lines.append(f"{harmless(queue.name)}: {told}")
-    if not raw:
-        lines.append(
-            f"{_count(len(shown.workers), 'worker')}, {_count(len(shown.queues), 'queue')}"
-        )
-    return lines
+        on_it = [worker for worker in shown.workers if queue.name in worker.queues]
+        told = ", ".join(f"{painted(one.name)} ({painted(one.state or '?')})" for one in on_it)
+        lines.append(f"{painted(queue.name)}: {told or 'none'}")
+    return lines if raw else lines + _totals(shown)

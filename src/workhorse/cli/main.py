@@ -18,11 +18,13 @@ from workhorse.core.harmless import harmless
 
 _COMMANDS: Final = {
     "worker": "Run jobs.",
+    "worker-pool": "Run jobs by several processes: RQ's name of worker -n.",
     "enqueue": "Put a call of a function on a queue.",
     "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
     "dashboard": "Show them, and steer them, in a browser.",
-    "queue": "Pause a queue, or resume it.",
+    "queue": "List queues, pause or resume one, empty it.",
+    "workers": "Show who works, at what, and since when.",
     "suspend": "Have no worker take a job.",
     "resume": "Have workers take jobs again.",
     "requeue": "Run failed jobs again.",
@@ -45,8 +47,9 @@ class Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = import_module(f"workhorse.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"workhorse.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

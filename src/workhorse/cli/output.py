@@ -45,6 +45,8 @@ _LOOKS: Final[Mapping[Look, Mapping[str, Any]]] = {
 }
 _NARROWEST: Final = 8
 """Columns of a terminal below which no text is cut."""
+_COMFORTABLE: Final = 20
+"""Below it what can be spared is left out first."""
 _GAP: Final = "  "
 
 json_option = click.option(
@@ -150,19 +152,21 @@ def _fitted(columns: Sequence[Column], widths: list[int], width: int | None) -> 
     if width is None:
         return shown
 
-    def excess() -> int:
-        return sum(widths[at] for at in shown) + len(_GAP) * (len(shown) - 1) - width
+    def excess(least: int) -> int:
+        """Return what is too much where the flexible columns are cut to *least*."""
+        taken = (min(widths[at], least) if columns[at].flexible else widths[at] for at in shown)
+        return sum(taken) + len(_GAP) * (len(shown) - 1) - width
 
-    while excess() > 0:
-        flexible = [at for at in shown if columns[at].flexible and widths[at] > _NARROWEST]
+    while excess(_COMFORTABLE) > 0:
         spare = max(shown, key=lambda at: columns[at].spare)
-        if flexible:
-            widest = max(flexible, key=lambda at: widths[at])
-            widths[widest] -= 1
-        elif columns[spare].spare:
-            shown.remove(spare)
-        else:
+        if not columns[spare].spare:
             break
+        shown.remove(spare)
+    while excess(sys.maxsize) > 0:
+        flexible = [at for at in shown if columns[at].flexible and widths[at] > _NARROWEST]
+        if not flexible:
+            break
+        widths[max(flexible, key=lambda at: widths[at])] -= 1
     return shown
 
 
@@ -240,6 +244,19 @@ def number_of(number: float | None) -> str:
     return "?" if number is None else f"{number:,}"
 
 
+def rough(seconds: float | None) -> str:
+    """Return a span in whole seconds, as a glance wants it; nothing for None.
+
+    >>> rough(0.2), rough(5.9), rough(125.5)
+    ('0 s', '5 s', '2m 5s')
+    """
+    if seconds is None:
+        return ""
+    if not math.isfinite(seconds):
+        return in_words(seconds)
+    return in_words(int(seconds)) if seconds >= 1 else "0 s"
+
+
 def ago(moment: datetime | float | None, now: float) -> str:
     """Return how long before *now* a moment was, or in how long it is; nothing for None.
 
@@ -249,7 +266,7 @@ def ago(moment: datetime | float | None, now: float) -> str:
     if moment is None:
         return ""
     since = now - (moment.timestamp() if isinstance(moment, datetime) else moment)
-    return f"{in_words(since)} ago" if since >= 0 else f"in {in_words(-since)}"
+    return f"{rough(since)} ago" if since >= 0 else f"in {rough(-since)}"
 
 
 def utc(moment: datetime | float | None) -> str | None:

@@ -60,6 +60,10 @@ class NoSuchCronError(WorkhorseError):
         self.name = name
 
 
+class RQImportedError(WorkhorseError):
+    """RQ itself was imported before Workhorse could stand in for it."""
+
+
 class SchedulerNotFound(WorkhorseError):  # noqa: N818 - RQ's name
     """No cron scheduler of this name has shown itself lately."""
 

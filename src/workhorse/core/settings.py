@@ -44,6 +44,18 @@ RESULT_BYTES = 16 << 20
 TRACEBACK_BYTES = 1 << 20
 """The most that is decompressed of a stored traceback: a dozen times what we store of one."""
 
+LOG_LINES = 1000
+"""Lines that are kept of a job's log: the last ones."""
+LOG_BYTES = 2000
+"""Bytes that are kept of one line: a log takes 2 MB at most, and 150 KB with usual lines."""
+LOG_TTL = 2_592_000
+"""Seconds after its last line for which the log of a job is kept that has not ended: thirty days.
+RQ's client knows nothing of logs, and may delete their jobs."""
+REPORT_EVERY = 0.25
+"""Seconds between two reports of a job: what a killed process had not told yet is lost."""
+REPORT_FOR = 1.0
+"""Seconds for which a job's end waits for its last report to arrive."""
+
 BELL_SECONDS = 1
 """An idle worker looks into its queues this often; RQ's producers ring no bell."""
 REGISTER_EVERY = 15.0

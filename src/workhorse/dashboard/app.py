@@ -239,7 +239,7 @@ _BAD: Final = 400
 
 
 def _url(root: str, *words: str) -> str:
-    """Return the address of a page of ours. A name that holds a slash, or is dots, is quoted twice.
+    """Return the address of a page of ours. A slash in a name, or one of dots, is quoted twice.
 
     >>> _url("/jobs", "queues", "a/b c")
     '/jobs/queues/a%252Fb%20c'
@@ -271,6 +271,7 @@ def _environment() -> Environment:
         loader=PackageLoader("workhorse.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=shown.visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )

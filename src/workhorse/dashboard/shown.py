@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
+
+from markupsafe import Markup
 
 from workhorse.core.durations import in_words
 
 _SIZES: Final = ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (9999.5, 1e3, "k"))
 
+_UNSEEN: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
+"""What would hide, or turn, the text around it, or can't be sent at all."""
+
 duration = in_words
 """Return a span as people read it."""
+
+
+def visible(value: Any) -> Any:
+    r"""Return a text of anybody's as it can stand in a page: what can't be seen is written out.
+
+    >>> visible("pay\u202egpj.exe\x1b[2J"), visible(7)
+    ('pay\\u202egpj.exe\\x1b[2J', 7)
+    """
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], value)
 
 
 def moment(value: datetime | float | None) -> str:

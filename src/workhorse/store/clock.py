@@ -1,4 +1,4 @@
-"""Time that passes at once, for tests. No I/O here; see drivers.
+"""The server's clock, and time that passes at once, for tests. No I/O here; see drivers.
 
 The scripts' clock is the server's, which nobody can set: what is stored is moved instead.
 """
@@ -23,11 +23,16 @@ def advance(keys: Keys, seconds: float, *, token: str) -> Call[int]:
     return script("advance", keys, args, parse=int)
 
 
+def now() -> Call[float]:
+    """Return the server's time, in seconds since 1970."""
+    return command("TIME", parse=_moment)
+
+
 def moment(keys: Keys) -> Plan[float]:
     """Return how late it is for tests: the server's time, and what they moved it by."""
-    now: float = yield from command("TIME", parse=_moment)
+    at: float = yield from now()
     moved: float = yield from command("HGET", keys.advanced(), "seconds", parse=_seconds)
-    return now + moved
+    return at + moved
 
 
 def next_cron(keys: Keys) -> Call[float]:
@@ -40,12 +45,12 @@ def until_next(keys: Keys, queues: Iterable[str]) -> Plan[float | None]:
 
     Less than 0 for one that is overdue.
     """
-    now: float = yield from command("TIME", parse=_moment)
+    at: float = yield from now()
     scores: list[float] = []
     for queue in queues:
         key = keys.registry("scheduled", queue)
         scores += yield from command("ZRANGE", key, 0, 0, "WITHSCORES", parse=_score)
-    return min(scores) - now if scores else None
+    return min(scores) - at if scores else None
 
 
 def _moment(reply: Any) -> float:

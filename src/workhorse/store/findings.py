@@ -81,7 +81,7 @@ SWEPT: Final = frozenset({"finished", "failed"})
 PERMANENT: Final = frozenset(
     {
         *LISTS, *SORTED_SETS, "queues", "bell", "broken", "workers", "workers_of", "suspended",
-        "paused", "totals", "durations",
+        "paused", "totals", "durations", "audit",
         "groups", "group", "limits", "limit", "promoting", "cron_schedulers", "cron_jobs",
         "cron_due", "cron_entry",
     }
@@ -96,11 +96,13 @@ TYPES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(
             ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
         ),
-        "results": "stream",
+        **dict.fromkeys(("results", "audit", "log"), "stream"),
+        **dict.fromkeys(("history", "history_of"), "string"),
+        "histories": "zset",
     }
 )
 """What keys must be, where they are read by that kind of command."""
-OF_A_JOB: Final = frozenset({"results", "dependents", "dependencies"})
+OF_A_JOB: Final = frozenset({"results", "log", "dependents", "dependencies"})
 NEEDS_ITS_QUEUE: Final = frozenset({"queue", "lease", "scheduled"})
 UNLISTED: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -6,7 +6,7 @@ A page costs what it shows, however many jobs are in its place, and however larg
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal, TypeVar, cast
@@ -147,7 +147,16 @@ def _page(reply: list[Any], *, leased: bool) -> JobPage:
 def _row(entry: Sequence[bytes | None], *, leased: bool) -> JobRow:
     member, score, *values = entry
     job_id, execution = split_lease(member or b"") if leased else (member or b"", b"")
-    told = dict(zip(FIELDS, values, strict=True))
+    return row_of(job_id, dict(zip(FIELDS, values, strict=True)), execution, score)
+
+
+def row_of(
+    job_id: bytes,
+    told: Mapping[str, bytes | None],
+    execution: bytes = b"",
+    score: bytes | None = None,
+) -> JobRow:
+    """Return the row of a job whose fields, by their names, are *told*."""
     get = told.get
     description = shown(get("description"))
     return JobRow(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, Final
+
 from workhorse.store.calls import Arguments, Call, Plan, as_it_is, command, script
 from workhorse.wire.keys import Keys
 
@@ -31,6 +34,20 @@ def end_suspension(keys: Keys) -> Call[bool]:
 def is_suspended(keys: Keys) -> Call[bool]:
     """Return whether work is suspended."""
     return command("EXISTS", keys.suspended(), parse=bool)
+
+
+def suspended_for(keys: Keys) -> Call[float | None]:
+    """Return for how many seconds work is suspended yet; infinity for good, None if it is not."""
+    return command("PTTL", keys.suspended(), parse=_left)
+
+
+def _left(reply: Any) -> float | None:
+    if reply == _GONE:
+        return None
+    return math.inf if reply < 0 else reply / 1000
+
+
+_GONE: Final = -2
 
 
 def pause(keys: Keys, queue: str, *, seconds: float | None = None) -> Call[bool]:

@@ -26,6 +26,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "dependents": "job:<job>:dependents",
         "dependencies": "job::<job>:dependencies",  # the double colon is RQ's
         "results": "results:<job>",  # stream, one entry a run
+        "log": "log:<job>",  # + stream, one entry a line
         "ended": "ended:<job>",  # + list, a token for each client that waits for the end
         "tombstone": "gone:<job>",  # + string: settled and deleted; refuses a late resend
         "lease": "wip:<queue>",  # sorted set: "job:execution" -> when the lease lapses
@@ -67,6 +68,10 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "causes": "causes",  # + sorted set: why jobs failed -> when one did so last
         "cause": "cause:<id>",  # + hash: what is known of it
         "failed_of": "failed_of:<id>",  # + sorted set of the jobs -> when they failed
+        "audit": "audit",  # + stream: what people did, or tried, in a dashboard
+        "history": "history",  # + string: records of slots of time; see store/history.py
+        "history_of": "history:<queue>",  # + string: those of one queue
+        "histories": "histories",  # + sorted set of the queues that have them -> their rank
         "broken": "broken:<queue>",  # + list of ids that could not be handled, the newest first
     }
 )
@@ -162,6 +167,9 @@ class Keys:
     def results(self, job_id: str) -> str:
         return self._fill("results", job_id)
 
+    def log(self, job_id: str) -> str:
+        return self._fill("log", job_id)
+
     def ended(self, job_id: str) -> str:
         return self._fill("ended", job_id)
 
@@ -199,6 +207,9 @@ class Keys:
 
     def durations(self) -> str:
         return f"{self.prefix}:{TEMPLATES['durations']}"
+
+    def audit(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['audit']}"
 
     def cron_due(self) -> str:
         return f"{self.prefix}:{TEMPLATES['cron_due']}"

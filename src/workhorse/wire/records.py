@@ -71,6 +71,8 @@ FIELDS: Final = frozenset(
         "on_lost",  # + what happens to a run without an outcome: "requeue" or "fail"
         "max_starts",  # + how many of them there may be
         "retry_rules",  # + what a ``Retry`` says that RQ has no field for, as JSON
+        "progress",  # + what its run reported last, as JSON
+        "reported",  # + which run that was, and which of its reports
         "waiters",  # + how many clients wait for the end
         "stop_requested",  # + the execution that a person wants ended
         "stop_grace",  # + seconds that it may take to

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import partial
 from types import CoroutineType, TracebackType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, cast
 
@@ -115,7 +116,7 @@ def run(running: Running) -> Outcome:
     token = CURRENT.set(running)
     try:
         with limit:
-            outcome = _call(job, running)
+            outcome = _surrounded(running) if _surrounds else _call(job, running)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its outcome
         outcome = _outcome_of(error, job, limit)
         if forks != _forks:
@@ -128,6 +129,33 @@ def run(running: Running) -> Outcome:
     if forks != _forks:
         leave(None)
     return outcome
+
+
+Surround = Callable[[Running, Callable[[], Outcome]], Outcome]
+"""Calls what it is given, which raises what the job raises, and returns what that returned."""
+_surrounds: Final[list[Surround]] = []
+
+
+def surround_runs(surround: Surround) -> None:
+    """Have *surround* called around each run of a job in this process, and those it forks.
+
+    For what watches runs: traces, error reports. The last one is the outermost; each counts once.
+    """
+    if surround not in _surrounds:
+        _surrounds.append(surround)
+
+
+def no_longer_surround_runs(surround: Surround) -> None:
+    """Undo ``surround_runs``."""
+    if surround in _surrounds:
+        _surrounds.remove(surround)
+
+
+def _surrounded(running: Running) -> Outcome:
+    proceed = partial(_call, running.job, running)
+    for surround in _surrounds:
+        proceed = partial(surround, running, proceed)
+    return proceed()
 
 
 _forks = 0

@@ -1,5 +1,5 @@
 --! include: _tally
---! keys: dependents, job, queue, finished, failed, scheduled, results, ended, tombstone
+--! keys: dependents, job, queue, finished, failed, scheduled, results, log, ended, tombstone
 -- Move a job to where a verdict sends it. Its execution was ended before. `sent_at` and the item's times
 -- are of the sender's own clock, whatever its epoch: only their differences count.
 local damage  -- why the last was not applied in full: a key of another kind, which keeps back no other step
@@ -9,6 +9,11 @@ local function try(...)
   if type(reply) ~= 'table' or not reply.err then return true end
   damage = damage or reply.err
   return false
+end
+
+-- A job's log lives as long as its results.
+local function keep_log(job_id, ttl)
+  if ttl < 0 then try('PERSIST', log_key(job_id)) else try('EXPIRE', log_key(job_id), ttl) end
 end
 
 local function keep_ended(registry, item, job)
@@ -32,6 +37,7 @@ local function put(item, worker, known, sent_at, is_over)
   local began, ended = now - (sent_at - item.started_at), now - (sent_at - item.ended_at)
   if is_over and tonumber(item.ttl) == 0 then
     redis.call('DEL', job, results_key(item.job_id))
+    if known.reported then redis.call('DEL', log_key(item.job_id)) end
     redis.call('SET', tombstone_key(item.job_id), item.execution_id .. ':' .. (known.token or ''), 'EX', 60)
   else
     redis.call('HSET', job, 'status', item.to, 'started_at', text(began), 'ended_at', text(ended),
@@ -40,6 +46,7 @@ local function put(item, worker, known, sent_at, is_over)
       redis.call('DEL', results_key(item.job_id))  -- no stream, or one that is full: nobody can read it
       add_result(item, worker, began, ended)
     end
+    if known.reported and not is_over then redis.call('HDEL', job, 'progress') end  -- the next run has its own
     if item.to == 'queued' then
       redis.call('HSET', job, 'enqueued_at', text(now))
       local pushed, problem = pcall(push, item.queue, item.job_id, item.at_front == '1')
@@ -51,6 +58,7 @@ local function put(item, worker, known, sent_at, is_over)
       return
     end
     keep_ended(item.to == 'finished' and finished_key(item.queue) or failed_key(item.queue), item, job)
+    if known.reported then keep_log(item.job_id, tonumber(item.ttl)) end
   end
   if waiters > 0 then
     tell_waiting(item.job_id, waiters)

@@ -1,4 +1,4 @@
---! keys: queues, queue, job, results, ended, tombstone, finished, failed, canceled, dependencies, failed_of
+--! keys: queues, queue, job, results, log, ended, tombstone, finished, failed, canceled, dependencies, failed_of
 -- See whether a new job may have its id. Returns nothing if so (an ended job with the same id is
 -- cleared away, it begins anew); 'again' if this very call stored the job before and its reply was
 -- lost; else the state of the job that has the id. An id that our client made up carries no token:
@@ -39,6 +39,7 @@ local function make_room(item, event, is_unique, objection)
     redis.pcall('ZREM', registry(old[3] or ''), item.job_id)
   end
   if old[4] then redis.pcall('ZREM', failed_of_key(old[4]), item.job_id) end
-  redis.call('DEL', job, results_key(item.job_id), ended_key(item.job_id), dependencies_key(item.job_id))
+  redis.call('DEL', job, results_key(item.job_id), log_key(item.job_id), ended_key(item.job_id),
+    dependencies_key(item.job_id))
   return nil
 end

@@ -1,5 +1,5 @@
 --! Remove jobs and all that belongs to them. What runs them now may write nothing more.
---! keys: results, dependencies, ended, tombstone
+--! keys: results, log, dependencies, ended, tombstone
 --! events: delete
 --! each: job_id
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
@@ -19,7 +19,7 @@ for item in items() do
     tally('delete', known.origin or '')
   end
   leave_parents(id)
-  redis.call('DEL', job_key(id), results_key(id), dependencies_key(id), executions_key(id))
+  redis.call('DEL', job_key(id), results_key(id), log_key(id), dependencies_key(id), executions_key(id))
   if known.status then
     redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
   end

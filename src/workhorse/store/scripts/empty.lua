@@ -1,5 +1,5 @@
 --! Take up to `limit` jobs off the front of a queue: delete them, or cancel those that are to be kept.
---! keys: queues, bell, results, dependencies, tombstone
+--! keys: queues, bell, results, log, dependencies, tombstone
 --! events: cancel, release
 --! args: queue, limit, keep, forget
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
@@ -42,7 +42,7 @@ for _ = 1, tonumber(limit) do
       tell_children_later(id, after('cancel', known.status))
     else
       tell_children_later(id, 'gone')
-      redis.call('DEL', job, results_key(id), dependencies_key(id))
+      redis.call('DEL', job, results_key(id), log_key(id), dependencies_key(id))
       redis.call('SET', tombstone_key(id), ':' .. (known.token or ''), 'EX', 60)
     end
   end

@@ -35,7 +35,7 @@ local function recover(item)
     return 'refused'
   end
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'worker_name', 'waiters', 'token', 'execution_id',
-    'started_at', 'stop_requested', 'rate_limit_key')
+    'started_at', 'stop_requested', 'rate_limit_key', 'reported')
   end_execution(item.queue, item.job_id, item.execution_id, known[2] or '')
   lenient('ZREM', executions_key(item.job_id), item.execution_id)  -- its hash may have expired first
   if not known[1] then
@@ -47,7 +47,8 @@ local function recover(item)
   heed_stop(item, known[7])
   if after(item.event, known[1], item.to) then
     item.started_at = math.min((moment_of(known[6]) or now) - now, 0)
-    apply(item, known[2] or '', {waiters = known[3], token = known[4], limit = known[8]}, 0)
+    apply(item, known[2] or '', {waiters = known[3], token = known[4], limit = known[8],
+      reported = known[9]}, 0)
     mark_recovered(item, known[6] or '', known[4] or '')
     return 'applied'
   end

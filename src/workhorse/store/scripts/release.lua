@@ -16,7 +16,7 @@ local function release(item)
   end
   local job = job_key(item.job_id)
   local known = redis.call('HMGET', job, 'status', 'execution_id', 'stop_requested', 'failure_ttl', 'waiters', 'token',
-    'rate_limit_key')
+    'rate_limit_key', 'reported')
   local to = known[1] and after('release', known[1])
   if not to or known[2] ~= item.execution_id then
     return 0
@@ -25,7 +25,7 @@ local function release(item)
     item.event, item.to, item.entry, item.fields, item.follow = 'release', to, {}, {}, 'callback'
     item.started_at, item.ended_at, item.ttl = 0, 0, tonumber(known[4] or '') or failure_ttl
     heed_stop(item, known[3])
-    apply(item, worker, {waiters = known[5], token = known[6], limit = known[7]}, 0)
+    apply(item, worker, {waiters = known[5], token = known[6], limit = known[7], reported = known[8]}, 0)
     return 1
   end
   redis.call('HSET', job, 'status', to)

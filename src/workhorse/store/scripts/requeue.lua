@@ -3,7 +3,7 @@
 --! events: requeue
 --! args: job_id, token, at_front, within, states...
 --! include: _clock, _push, _end_execution, _limit, _move_on, _move, _withdraw, _tally
---! keys: results
+--! keys: results, log
 --! returns: the state it was in, or '' if there is no such job (or not in the queue `within`, where that is given); it was
 --!   requeued if it was in one of the `states` and the table allows it
 local known = known_job(job_id)
@@ -20,10 +20,11 @@ if is_meant and after('requeue', known.status, after('enqueue', nil)) then
   withdraw(job_id, known)
   local job = job_key(job_id)
   redis.call('HDEL', job, 'scheduled_for', 'started_at', 'ended_at', 'execution_id', 'result', 'starts', 'redeliveries',
-    'number_of_retries', 'stop_requested', 'stop_grace', 'cause')
+    'progress', 'cause', 'number_of_retries', 'stop_requested', 'stop_grace')
   note_move(job_id, token, known)
   redis.call('PERSIST', job)
   redis.call('PERSIST', results_key(job_id))
+  redis.call('PERSIST', log_key(job_id))
   redis.call('SADD', queues_key(), queue_key(known.origin or ''))
   move_on(job_id, known.origin or '', at_front == '1', 'requeue', known.status)
   tally('requeue', known.origin or '')

@@ -21,7 +21,7 @@ end
 
 local function settle(item)
   local known = redis.call('HMGET', job_key(item.job_id), 'status', 'execution_id', 'waiters', 'token', 'stop_requested',
-    'rate_limit_key')
+    'rate_limit_key', 'reported')
   heed_stop(item, known[5])
   local legal = known[1] and after(item.event, known[1], item.to)
   if not end_execution(item.queue, item.job_id, item.execution_id, worker) then
@@ -30,7 +30,7 @@ local function settle(item)
   if not known[1] then return 'gone' end
   -- RQ cancels and requeues without ending our lease: another may hold the job now.
   if not legal or known[2] ~= item.execution_id then return 'refused' end
-  apply(item, worker, {waiters = known[3], token = known[4], limit = known[6]}, sent_at)
+  apply(item, worker, {waiters = known[3], token = known[4], limit = known[6], reported = known[7]}, sent_at)
   if item.to == 'finished' or item.event == 'repeat' then succeeded = succeeded + 1 else failed = failed + 1 end
   local took = item.ended_at - item.started_at
   seconds = seconds + took

@@ -13,6 +13,7 @@ from workhorse.worker.duties.promote import Promote
 from workhorse.worker.duties.reconcile import Reconcile
 from workhorse.worker.duties.reconsider import Reconsider
 from workhorse.worker.duties.recover import Recover
+from workhorse.worker.duties.sample import Sample
 from workhorse.worker.duties.sweep import Sweep
 from workhorse.worker.options import WorkerOptions
 
@@ -30,4 +31,5 @@ def roster(store: Store, options: WorkerOptions) -> tuple[Duty, ...]:
         Admit(store, options.keys),
         Reconcile(store, options.keys),
         Reconsider(store, options.keys),
+        Sample(store, options.keys),
     )

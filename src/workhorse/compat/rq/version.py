@@ -1,0 +1,5 @@
+"""``rq.version``."""
+
+from workhorse.compat.rq import VERSION
+
+__all__ = ["VERSION"]

@@ -1,0 +1,1 @@
+"""What connects Workhorse with other systems, each by an extra of its own."""

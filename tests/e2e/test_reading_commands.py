@@ -1,0 +1,156 @@
+"""What people and programs read from the shell: info, queue list, workers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.e2e.test_command_line import folder, run
+from tests.support import calls
+from tests.support.lives import Life
+from workhorse import Queue, SimpleWorker
+from workhorse.store import workers
+from workhorse.wire.keys import Keys
+
+__all__ = ["folder"]  # a fixture
+
+HOSTILE = "a\x1b[2J\u202eb"
+
+
+@pytest.fixture
+def life(folder: Path, client: redis.Redis) -> Life:
+    """A queue "low" with two failed jobs, one that the worker "w" runs, and one that waits."""
+    assert folder.is_dir()
+    queue = Queue("low", client)
+    for job_id in ("a", "b"):
+        queue.enqueue(calls.fail, job_id=job_id)
+    SimpleWorker([queue]).work(burst=True)
+    for job_id in ("runs", "waits"):
+        queue.enqueue(calls.add, job_id=job_id)
+    life = Life(client)
+    register(life, "w", "low")
+    life.claim(1, "low")
+    return life
+
+
+def register(life: Life, name: str, *queues: str) -> None:
+    fields = workers.describe_worker(
+        queues=queues, pid=7, hostname="h", ip_address="::1", version="1",
+        python_version="3.13", state="busy",
+    )  # fmt: skip
+    life.store.run(workers.register(Keys(), name, queues, fields, ttl=60))
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def told(*words: str) -> Any:
+    done = run(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("life")
+def test_info_tells_programs_all_that_it_tells_people() -> None:
+    document = told("info", "--json")
+    (queue,) = document["queues"]
+    assert (queue["name"], queue["queued"], queue["started"], queue["failed"]) == ("low", 1, 1, 2)
+    assert queue["oldest_seconds"] >= 0
+    assert document["suspended"] is False
+    (worker,) = document["workers"]
+    assert (worker["name"], worker["is_rq"], worker["silent"]) == ("w", False, False)
+    assert worker["job"]["id"] == "runs"
+    assert worker["job"]["function"] == "tests.support.calls.add"
+    assert worker["heartbeat_at"].endswith("Z")
+    assert set(told("info", "--json", "-Q")) == set(document) - {"workers"}
+    assert told("info", "--json", "none")["workers"] == []
+
+
+@pytest.mark.usefixtures("life")
+def test_queues_are_listed_and_what_is_wrong_with_one_is_said(client: redis.Redis) -> None:
+    Queue("lonely", client).enqueue(calls.add)
+    Queue("still", client).pause()
+    lines = run("queue", "list").stdout.splitlines()
+    assert lines[0].split()[:4] == ["queue", "queued", "started", "scheduled"]
+    assert [line.split()[0] for line in lines[1:4]] == ["lonely", "low", "still"]
+    assert lines[1].endswith("no worker")
+    assert lines[3].endswith("paused")
+    assert lines[4] == "3 queues, 2 jobs waiting"
+    listed = told("queue", "list", "--json", "still", "low")["queues"]
+    assert [(one["name"], one["paused"]) for one in listed] == [("still", True), ("low", False)]
+
+
+def test_workers_are_shown_with_what_they_run_and_rqs_too(life: Life) -> None:
+    life.client.hset("rq:worker:theirs", mapping={"state": "idle", "queues": "other"})
+    life.client.sadd("rq:workers", "rq:worker:theirs")
+    head, theirs, ours, total = run("workers").stdout.splitlines()
+    assert head.split()[:3] == ["worker", "state", "runs"]
+    assert ours.split()[:3] == ["w", "busy", "tests.support.calls.add"]
+    assert "never" in theirs
+    assert theirs.split()[-1] == "rq"
+    assert total == "2 workers, 1 busy"
+    (shown,) = told("workers", "low", "--json")["workers"]
+    assert (shown["name"], shown["holds"], shown["job"]["queue"]) == ("w", 1, "low")
+
+
+@pytest.mark.parametrize("words", [["info"], ["queue", "list"], ["workers"]])
+def test_names_can_do_nothing_to_a_terminal(life: Life, words: list[str]) -> None:
+    life.client.sadd("rq:queues", f"rq:queue:{HOSTILE}")
+    life.client.hset(f"rq:worker:{HOSTILE}", mapping={"state": HOSTILE, "queues": HOSTILE})
+    life.client.sadd("rq:workers", f"rq:worker:{HOSTILE}")
+    for option in ([], ["--json"]):
+        done = run(*words, *option)
+        assert done.returncode == 0
+        assert all(line.isprintable() for line in done.stdout.splitlines())
+
+
+@pytest.mark.usefixtures("life")
+def test_colours_are_shown_where_they_are_wanted_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[" not in run("queue", "list").stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[" in run("queue", "list").stdout
+    assert "\x1b[" not in run("queue", "list", "--no-color").stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in run("queue", "list").stdout
+
+
+@pytest.mark.usefixtures("life")
+def test_a_table_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in (40, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        for words in (["queue", "list"], ["workers"]):
+            assert max(map(len, run(*words).stdout.splitlines())) <= width
+
+
+def test_a_queue_is_emptied_by_one_who_means_it(life: Life) -> None:
+    refused = run("queue", "empty", "low")
+    assert (refused.returncode, life.waiting("low")) == (2, ["waits"])
+    assert "--yes" in refused.stderr
+    done = run("queue", "empty", "low", "--yes")
+    assert (done.returncode, done.stdout) == (0, "1 job removed from low.\n")
+    assert (life.waiting("low"), life.state("runs")) == ([], "started")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_server_without_anything_has_empty_lists() -> None:
+    assert "No queues yet" in run("queue", "list").stdout
+    assert "No workers" in run("workers").stdout
+    assert told("workers", "--json")["workers"] == []
+    assert told("info", "--json")["queues"] == []
+
+
+@pytest.mark.usefixtures("life")
+def test_rqs_worker_pool_runs_jobs_with_rqs_options() -> None:
+    words = ["worker-pool", "low", "-b", "-n", "2", "-q", "-w", "rq.worker.SimpleWorker"]
+    done = run(*words, "-j", "rq.job.Job", "--connection-class", "redis.Redis")
+    assert done.returncode == 0, done.stderr
+    assert told("queue", "list", "--json")["queues"][0]["queued"] == 0
+    for refused in (["-w", "mine.Worker"], ["-j", "mine.Job"], ["--queue-class", "rq.Job2"]):
+        assert run("worker-pool", "-b", *refused).returncode == 2

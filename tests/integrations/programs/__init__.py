@@ -1,0 +1,1 @@
+"""Programs, each for a process of its own: what they change stays there."""
