@@ -103,7 +103,7 @@ def test_neither_a_producer_nor_a_viewer_runs_jobs_or_stops_others(
         for attempt in (
             lambda: suspend(client),
             lambda: Store(client).run(claim),
-            lambda: Cron(connection=client).add("math.sqrt", args=(4,), cron="* * * * *"),
+            lambda: Cron(client).add("often", "math.sqrt", args=(4,), interval=60),
             client.flushall,
             lambda: client.keys("*"),
             lambda: client.config_get("*"),
@@ -174,7 +174,7 @@ def fill(tester: redis.Redis) -> None:
     SimpleWorker([queue], connection=tester).work(burst=True)
     queue.enqueue("math.sqrt", 4, job_id="queued")
     queue.enqueue_in(600, "math.sqrt", 4, job_id="scheduled")
-    Cron(connection=tester).add("math.sqrt", args=(4,), cron="0 0 1 1 *", name="yearly")
+    Cron(tester).add("yearly", "math.sqrt", args=(4,), cron="0 0 1 1 *")
 
 
 @pytest.mark.parametrize(("role", "read_only"), [("dashboard", False), ("viewer", True)])
@@ -182,8 +182,9 @@ def test_a_dashboard_shows_every_screen_with_the_rights_of_its_role(
     guarded: RunningServer, tester: redis.Redis, role: str, *, read_only: bool
 ) -> None:
     pytest.importorskip("starlette")
-    from starlette.testclient import TestClient  # noqa: PLC0415 - an extra, which may be absent
+    import httpx  # noqa: PLC0415 - an extra, which may be absent
 
+    from tests.support.sites import serving  # noqa: PLC0415 - the same
     from workhorse.dashboard import Dashboard  # noqa: PLC0415 - the same
     from workhorse.dashboard.screens import SCREENS  # noqa: PLC0415 - the same
 
@@ -196,7 +197,7 @@ def test_a_dashboard_shows_every_screen_with_the_rights_of_its_role(
         "entry": "yearly",
     }
     app = Dashboard(url_of(guarded, role), read_only=read_only)
-    with TestClient(app, base_url="http://127.0.0.1") as browser:
+    with serving(app) as site, httpx.Client(base_url=site.url) as browser:
         statuses = {}
         for address in SCREENS:
             path = re.sub(r"\{(\w+)(:\w+)?\}", lambda hole: names.get(hole[1], "x"), address)

@@ -35,7 +35,7 @@ from workhorse.worker.options import WorkerOptions
 WORKER: Final = "testing"
 """The name of the worker of jobs that are drained."""
 _NOT_HERE: Final = frozenset({"checkup", "reconcile", "cron", "sample"})
-"""Duties that look after a server for months, or show it; and that of cron, whose time is the tests'."""
+"""Duties that look after a server for months, or show it; and cron, whose time is the tests'."""
 _SHOWN: Final = 3
 
 
