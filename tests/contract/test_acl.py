@@ -33,13 +33,15 @@ def guarded() -> Iterator[RunningServer]:
     """A server that knows nobody but the users of the file, and one more that resets it."""
     folder = Path(tempfile.mkdtemp(prefix="workhorse-test-"))
     rules = FILE.read_text() + "user tester on >tests allcommands allkeys allchannels\n"
-    # The others of this module wait for an answer as the user `default`, who is off.
-    rules = rules.replace("user default off", "user default on nopass -@all +ping +info")
+    # Whoever starts a server waits for its answer as the user `default`.
+    rules = rules.replace("user default off", "user default on nopass -@all +ping")
     (folder / "users.acl").write_text(rules)
     try:
         with started(
             "valkey", server_binary(), folder, "--aclfile", str(folder / "users.acl")
         ) as server:
+            with redis.Redis.from_url(url_of(server, "tester")) as client:
+                client.acl_setuser("default", enabled=False)
             yield server
     finally:
         shutil.rmtree(folder)
@@ -67,6 +69,14 @@ def refused(tester: redis.Redis) -> list[str]:
         for entry in entries
     ]
     return [f"{entry[b'username']!r}: {entry[b'object']!r}" for entry in told]
+
+
+def test_the_oldest_server_takes_the_file(redis62: RunningServer) -> None:
+    with redis62.client() as client:
+        for line in FILE.read_text().splitlines()[1:]:
+            name, *rules = line.removeprefix("user ").split()
+            assert client.execute_command("ACL", "SETUSER", name, *rules) in {b"OK", True}
+            client.acl_deluser(name)
 
 
 def test_a_producer_enqueues_waits_and_cancels(
