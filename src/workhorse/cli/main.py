@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "enqueue": "Put a call of a function on a queue.",
     "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
+    "failed": "Show what jobs failed of; retry or delete these.",
     "dashboard": "Show them, and steer them, in a browser.",
     "queue": "List queues, pause or resume one, empty it.",
     "workers": "Show who works, at what, and since when.",
