@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     "info": "Show queues and workers.",
     "dashboard": "Show them, and steer them, in a browser.",
     "queue": "List queues, pause or resume one, empty it.",
+    "job": "Show a job; cancel, stop, retry or delete some.",
     "workers": "Show who works, at what, and since when.",
     "suspend": "Have no worker take a job.",
     "resume": "Have workers take jobs again.",
