@@ -13,7 +13,7 @@ from workhorse.core.ids import new_token
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
 from workhorse.dashboard.access import Role
 from workhorse.dashboard.view import Action, Told, View
-from workhorse.store import jobs, pages
+from workhorse.store import jobs, pages, schedule
 from workhorse.store.pages import Place
 
 Change = Callable[[View, Sequence[str]], int]
@@ -48,7 +48,7 @@ def _stop(view: View, job_ids: Sequence[str]) -> int:
 
 def _hasten(view: View, job_ids: Sequence[str]) -> int:
     return _count(
-        (view.store.run(jobs.hasten(view.keys, each, token=new_token())) for each in job_ids),
+        (view.store.run(schedule.hasten(view.keys, each, token=new_token())) for each in job_ids),
         [State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE],
     )
 

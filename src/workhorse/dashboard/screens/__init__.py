@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from workhorse.dashboard.screens.overview import home
 from workhorse.dashboard.screens.queues import queue, queues
 from workhorse.dashboard.screens.workers import worker, workers
 from workhorse.dashboard.view import ScreenOf
 
 SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
     {
-        "/": queues,
+        "/": home,
         "/queues": queues,
         "/queues/{queue}": queue,
         "/queues/{queue}/{state}": queue,
