@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from workhorse.core.durations import in_words
 from workhorse.dashboard.view import NoSuchPageError, View
@@ -55,7 +55,7 @@ def chart(view: View) -> dict[str, Any]:
     if lines is None:
         raise NoSuchPageError(f"Charts are {', '.join(CHARTS)}.")
     word = view.query.get("span", "")
-    span = cast("Span", word) if word in SPANS else "hour"
+    span: Span = word if word in SPANS else "hour"
     found = view.store.run(history(view.keys, span, view.query.get("queue", "")))
     values = {line.field: _rounded(getattr(found, line.field)) for line in lines}
     known = [i for each in values.values() for i, value in enumerate(each) if value is not None]

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from workhorse.dashboard.screens.groups import all_groups, group
+from workhorse.dashboard.screens.limits import all_limits, limit
 from workhorse.dashboard.screens.overview import home
 from workhorse.dashboard.screens.queues import queue, queues
+from workhorse.dashboard.screens.schedules import all_schedules, schedule
 from workhorse.dashboard.screens.workers import worker, workers
 from workhorse.dashboard.view import ScreenOf
 
@@ -18,5 +21,11 @@ SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
         "/queues/{queue}/{state}": queue,
         "/workers": workers,
         "/workers/{worker}": worker,
+        "/schedules": all_schedules,
+        "/schedules/{entry}": schedule,
+        "/limits": all_limits,
+        "/limits/{limit}": limit,
+        "/groups": all_groups,
+        "/groups/{group}": group,
     }
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Final
 
 from workhorse.dashboard.alerts import alerts
 from workhorse.dashboard.view import Screen, View
@@ -180,7 +180,7 @@ _WORDS: Final[Mapping[Span, str]] = {"hour": "Hour", "day": "Day", "fortnight": 
 
 
 def _span(word: str) -> Span:
-    return cast("Span", word) if word in SPANS else "hour"
+    return word if word in SPANS else "hour"
 
 
 def _spans(word: str) -> list[tuple[Span, str, bool]]:

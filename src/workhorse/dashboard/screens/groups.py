@@ -1,0 +1,75 @@
+"""Groups of jobs, and how far each has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from workhorse.dashboard.view import NoSuchPageError, Screen, View
+from workhorse.store import groups, pages
+from workhorse.store.group_rows import GroupRow, group_row, group_rows, some_members
+
+ROWS: Final = 50
+"""Groups of a page."""
+_KINDS: Final = {
+    "finished": "good", "failed": "bad", "stopped": "bad", "started": "info", "queued": "plain",
+    "scheduled": "later", "deferred": "later", "rate_limited": "warn", "canceled": "warn",
+}  # fmt: skip
+"""How each state is coloured, in this order."""
+
+
+def all_groups(view: View) -> Screen:
+    """Show some groups; the others follow ``?cursor=``."""
+    told = view.query.get("cursor", "0")
+    start = told.encode() if told.isdecimal() else b"0"
+    (found,) = view.store.look_at([groups.some_names(view.keys, start)])
+    following, names = found or (b"0", [])
+    offset = view.number("offset")
+    rows = view.store.run(group_rows(view.keys, sorted(names)[offset : offset + ROWS]))
+    data = {
+        "groups": rows,
+        "parts": parts,
+        "cursor": "" if following == b"0" else following.decode(),
+        "offset": offset,
+        "length": ROWS,
+        "total": len(names),
+    }
+    return Screen("groups.html", "Groups", data)
+
+
+def group(view: View) -> Screen:
+    """Show one group by the states of its jobs, and some of them."""
+    name = view.path["group"]
+    row = view.store.run(group_row(view.keys, name))
+    if not row.total:
+        raise NoSuchPageError(
+            f"There is no group {name!r:.200}: its jobs were deleted, or have expired."
+        )
+    page = view.store.run(some_members(view.keys, name, view.query.get("cursor", "0")))
+    jobs = view.store.run(pages.rows(view.keys, page.ids))
+    data = {
+        "group": row,
+        "parts": parts(row.states),
+        "ended": sum(row.states.get(state, 0) for state in _ENDED),
+        "jobs": jobs,
+        "cursor": "" if page.cursor == b"0" else page.cursor.decode(),
+        "is_first": view.query.get("cursor", "0") == "0",
+    }
+    return Screen("group.html", f"Group {name}", data)
+
+
+_ENDED: Final = ("finished", "failed", "stopped", "canceled")
+
+
+def parts(states: Mapping[str, int]) -> list[tuple[int, str, str]]:
+    """Return how many jobs are in each state, each with its colour, in the order of a life."""
+    known = [(states[name], kind, name) for name, kind in _KINDS.items() if states.get(name)]
+    rest = sum(many for name, many in states.items() if name and name not in _KINDS)
+    return [*known, *([(rest, "plain", "other")] if rest else []), *_gone(states)]
+
+
+def _gone(states: Mapping[str, int]) -> list[tuple[int, str, str]]:
+    return [(states[""], "plain", "gone")] if states.get("") else []
+
+
+__all__ = ["GroupRow", "all_groups", "group", "parts"]

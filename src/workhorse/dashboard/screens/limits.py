@@ -1,0 +1,72 @@
+"""Rate limits: how many places each has, who has them, and who waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from workhorse.core.limits import limit_key, limit_name
+from workhorse.dashboard.view import PAGE, Screen, View
+from workhorse.store import limits, pages
+from workhorse.store.pages import shown
+
+
+@dataclass(frozen=True, slots=True)
+class LimitRow:
+    """A limit in a list; None for what is no number, or of another kind."""
+
+    key: str
+    places: int | None
+    taken: int | None
+    waiting: int | None
+
+
+_FIRST: Final = "0"
+
+
+def all_limits(view: View) -> Screen:
+    """Show some limits; the others follow ``?cursor=``."""
+    cursor = view.query.get("cursor", _FIRST)
+    start = cursor.encode() if cursor.isdecimal() else b"0"
+    following, names = (view.store.look_at([limits.some_names(view.keys, start)]) or [None])[
+        0
+    ] or (b"0", [])
+    rows = [_row(view, limit_key(shown(name))) for name in names]
+    data = {
+        "limits": sorted(rows, key=lambda row: (-(row.waiting or 0), row.key)),
+        "cursor": "" if following == b"0" else following.decode(),
+        "is_first": start == b"0",
+    }
+    return Screen("limits.html", "Limits", data)
+
+
+def limit(view: View) -> Screen:
+    """Show one limit, and its jobs."""
+    key = view.path["limit"]
+    name = limit_name(key)
+    offset = view.number("offset")
+    taken, waiting = view.store.run_many(
+        [
+            pages.page(view.keys, "allowed", name, length=2 * PAGE),
+            pages.page(view.keys, "limited", name, offset=offset, length=PAGE),
+        ]
+    )
+    data = {
+        "limit": _row(view, key),
+        "taken": taken,
+        "waiting": waiting,
+        "offset": offset,
+        "length": PAGE,
+    }
+    return Screen("limit.html", f"Limit {key}", data)
+
+
+def _row(view: View, key: str) -> LimitRow:
+    found = view.store.look_at(
+        [
+            limits.concurrency(view.keys, key),
+            limits.count_with_place(view.keys, key),
+            limits.count_waiting(view.keys, key),
+        ]
+    )
+    return LimitRow(key, *found)
