@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from workhorse.dashboard.data.charts import chart
 from workhorse.dashboard.data.names import queue_names
 from workhorse.dashboard.view import View
 
 DataOf = Callable[[View], Mapping[str, Any]]
 
-DATA: Mapping[str, DataOf] = MappingProxyType({"/names/queues": queue_names})
+DATA: Mapping[str, DataOf] = MappingProxyType(
+    {
+        "/charts/{chart}": chart,
+        "/names/queues": queue_names,
+    }
+)

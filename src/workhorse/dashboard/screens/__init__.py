@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from workhorse.dashboard.screens.groups import all_groups, group
 from workhorse.dashboard.screens.limits import all_limits, limit
+from workhorse.dashboard.screens.overview import home
 from workhorse.dashboard.screens.queues import queue, queues
 from workhorse.dashboard.screens.schedules import all_schedules, schedule
 from workhorse.dashboard.screens.workers import worker, workers
@@ -14,7 +15,7 @@ from workhorse.dashboard.view import ScreenOf
 
 SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
     {
-        "/": queues,
+        "/": home,
         "/queues": queues,
         "/queues/{queue}": queue,
         "/queues/{queue}/{state}": queue,

@@ -51,7 +51,7 @@
     }));
     if (index !== null) {
       const when = document.createElement("span");
-      when.textContent = new Date(data.times[index] * 1000).toLocaleString(undefined, { timeStyle: "short", dateStyle: "short" });
+      when.textContent = new Date(data.times[index] * 1000).toLocaleString(undefined, { timeStyle: "medium", dateStyle: "short" });
       holder.append(when);
     }
   }
@@ -80,7 +80,7 @@
 
   function times(plot, splits) {
     const span = plot.scales.x.max - plot.scales.x.min;
-    const form = span > 172800 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit" };
+    const form = span > 172800 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     const told = new Intl.DateTimeFormat(undefined, form);
     return splits.map((value) => told.format(value * 1000));
   }
