@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from workhorse.dashboard.screens.groups import all_groups, group
+from workhorse.dashboard.screens.job import job
 from workhorse.dashboard.screens.limits import all_limits, limit
 from workhorse.dashboard.screens.queues import queues
 from workhorse.dashboard.screens.schedules import all_schedules, schedule
@@ -16,6 +17,7 @@ SCREENS: Mapping[str, ScreenOf] = MappingProxyType(
     {
         "/": queues,
         "/queues": queues,
+        "/jobs/{job_id}": job,
         "/workers": workers,
         "/workers/{worker}": worker,
         "/schedules": all_schedules,
