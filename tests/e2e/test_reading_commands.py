@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import redis
 
-from tests.e2e.test_command_line import folder, run
+from tests.e2e.test_command_line import WORKHORSE, folder
 from tests.support import calls
+from tests.support.commands import run_here as run
 from tests.support.lives import Life
+from tests.support.terminals import Terminal, plain
 from workhorse import Queue, SimpleWorker
 from workhorse.store import workers
 from workhorse.wire.keys import Keys
@@ -43,12 +45,6 @@ def register(life: Life, name: str, *queues: str) -> None:
         python_version="3.13", state="busy",
     )  # fmt: skip
     life.store.run(workers.register(Keys(), name, queues, fields, ttl=60))
-
-
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def told(*words: str) -> Any:
@@ -111,22 +107,37 @@ def test_names_can_do_nothing_to_a_terminal(life: Life, words: list[str]) -> Non
         assert all(line.isprintable() for line in done.stdout.splitlines())
 
 
+def shown(*words: str, columns: int = 80, **environment: str) -> str:
+    """Return what a command writes on a terminal."""
+    with Terminal([WORKHORSE, *words], columns=columns, environment=environment) as terminal:
+        assert terminal.end() == 0
+        return terminal.text
+
+
 @pytest.mark.usefixtures("life")
 def test_colours_are_shown_where_they_are_wanted_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "\x1b[" not in run("queue", "list").stdout
+    words = ("queue", "list")
+    assert "\x1b[" in shown(*words)
+    assert "\x1b[" not in shown(*words, "--no-color")
+    assert "\x1b[" not in shown(*words, NO_COLOR="1")
+    assert "\x1b[" not in run(*words).stdout
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b[" in run("queue", "list").stdout
-    assert "\x1b[" not in run("queue", "list", "--no-color").stdout
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert "\x1b[" not in run("queue", "list").stdout
+    assert "\x1b[" in run(*words).stdout
 
 
 @pytest.mark.usefixtures("life")
-def test_a_table_is_as_wide_as_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for width in (40, 80):
-        monkeypatch.setenv("COLUMNS", str(width))
-        for words in (["queue", "list"], ["workers"]):
-            assert max(map(len, run(*words).stdout.splitlines())) <= width
+def test_a_table_is_as_wide_as_the_terminal() -> None:
+    for words in (["queue", "list"], ["workers"]):
+        for columns in (40, 60):
+            lines = plain(shown(*words, columns=columns)).splitlines()
+            assert len(lines) == 3
+            assert max(map(len, lines)) <= columns
+
+
+@pytest.mark.usefixtures("life")
+def test_what_a_program_reads_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    assert "tests.support.calls.add" in run("workers").stdout
 
 
 def test_a_queue_is_emptied_by_one_who_means_it(life: Life) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import sys
 import unicodedata
@@ -214,11 +213,10 @@ def cut(text: str, width: int) -> str:
 def terminal_width() -> int | None:
     """Return the columns of the terminal that is printed on; None where it is none.
 
-    COLUMNS says it, too. What is read by a program is not cut.
+    What a program reads is not cut: COLUMNS, which whoever uses readline hands down, counts on a
+    terminal only.
     """
-    if not sys.stdout.isatty() and not os.environ.get("COLUMNS"):
-        return None
-    return shutil.get_terminal_size((80, 24)).columns
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else None
 
 
 def bar(share: float, width: int) -> str:

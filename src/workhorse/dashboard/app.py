@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping, MutableMapping
 from functools import partial
@@ -162,7 +163,7 @@ class Dashboard:
         return ""
 
     def _may(self, user: User | None, name: str) -> bool:
-        return user is not None and not self._why_not(user, ACTIONS[name])
+        return user is not None and name in ACTIONS and not self._why_not(user, ACTIONS[name])
 
     def _done(self, action: Action, view: View, form: Mapping[str, str]) -> tuple[str | Told, int]:
         """Do it; return what to tell, and the status of the answer."""
@@ -283,6 +284,7 @@ def _environment() -> Environment:
         amount=shown.amount,
         ago=shown.ago,
         plain=shown.plain,
+        shell=shlex.quote,
     )
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from workhorse.store.pages import JobRow
@@ -170,10 +171,7 @@ def family(job: JobRow, parents: Relatives, children: Relatives) -> Graph | None
         for number, column in enumerate(columns)
     ]
     edges = [
-        _edge(left, right)
-        for here, there in zip(placed, placed[1:], strict=False)
-        for left in here
-        for right in there
+        _edge(left, right) for here, there in pairwise(placed) for left in here for right in there
     ]
     width = len(placed) * (BOX_WIDTH + _BETWEEN) - _BETWEEN
     return Graph(width, height, [box for column in placed for box in column], edges)

@@ -46,7 +46,7 @@ class Listener:
     """A browser that is told when what it *follows* changes."""
 
     follows: str
-    wake: Callable[[], None]
+    wake: Callable[[], object]
     seen: State | None = None
 
 
@@ -86,7 +86,7 @@ class Live:
         self._ask_unless_known(SERVER)
         self._wake_listeners()
 
-    def listen(self, follows: str, wake: Callable[[], None]) -> Listener | None:
+    def listen(self, follows: str, wake: Callable[[], object]) -> Listener | None:
         """Have *wake* called, in another thread, when what *follows* changes; None: too many.
 
         Call ``forget`` when the browser is gone.

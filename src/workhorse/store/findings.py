@@ -90,9 +90,11 @@ PERMANENT: Final = frozenset(
 TYPES: Final[Mapping[str, str]] = MappingProxyType(
     {
         **dict.fromkeys(LISTS | {"bell", "broken", "ended"}, "list"),
-        **dict.fromkeys(SORTED_SETS | {"executions", "paused", "causes", "failed_of"}, "zset"),
+        **dict.fromkeys(
+            SORTED_SETS | {"executions", "paused", "causes", "failed_of", "tag"}, "zset"
+        ),
         **dict.fromkeys(("queues", "workers", "workers_of", "dependents", "dependencies"), "set"),
-        **dict.fromkeys(("groups", "group"), "set"),
+        **dict.fromkeys(("groups", "group", "tags"), "set"),
         **dict.fromkeys(
             ("worker", "execution", "promoting", "totals", "durations", "cause"), "hash"
         ),

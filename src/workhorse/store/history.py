@@ -35,8 +35,8 @@ SPANS: Final[dict[Span, Slots]] = {
 """What is kept. Each span but the first sums up the records of the one before."""
 QUEUES: Final = 20
 """Queues that have a history of their own: those in which most happens."""
-BUDGET: Final = 500
-"""Workers and queues that are looked at in one call: two or three milliseconds."""
+BUDGET: Final = 250
+"""Workers and queues that are looked at in one call: some three milliseconds."""
 BYTES: Final = 40 * sum(slots.many for slots in SPANS.values())
 """What the history of one queue takes, and so does that of all together."""
 

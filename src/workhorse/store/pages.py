@@ -21,13 +21,14 @@ T = TypeVar("T")
 
 Place = Literal[
     "queued", "started", "scheduled", "deferred", "finished", "failed", "canceled", "limited",
-    "allowed", "broken", "failed_of",
+    "allowed", "broken", "ready", "failed_of", "tag",
 ]  # fmt: skip
-"""Where jobs are: of a queue; of a rate limit for ``limited`` and ``allowed``; of a cause."""
+"""Where jobs are: of a queue; of a rate limit for ``limited`` and ``allowed``; of a
+cause of failures; of a tag."""
 
-_KEYS: Final[dict[Place, str]] = {"queued": "queue", "started": "lease"}
+KEYS: Final[dict[Place, str]] = {"queued": "queue", "started": "lease"}
 """The key of a place, where it has another name."""
-_NEWEST_FIRST: Final = frozenset(("finished", "failed", "canceled", "failed_of"))
+_NEWEST_FIRST: Final = frozenset(("finished", "failed", "canceled", "failed_of", "tag"))
 
 LONGEST: Final = 500
 """Bytes that are read of each field."""
@@ -98,12 +99,12 @@ def page(
 ) -> Call[JobPage]:
     """Return *length* jobs of a place, after *offset*; the newest ends first, else the next one.
 
-    *name* is a queue's, or a rate limit's, or a cause's id. *backwards* says it from the other
-    end, or not. Of a cause, jobs that do not belong there any more are left out: such a page is
-    shorter, though it is not the last.
+    *name* is a queue's, or a rate limit's, a cause's id, or a tag. *backwards* says it from
+    the other end, or not. Of a cause, or a tag, jobs that do not belong there any more are left
+    out: such a page is shorter, though it is not the last.
     """
     args: Arguments = {
-        "place": _KEYS.get(place, place),
+        "place": KEYS.get(place, place),
         "name": name,
         "offset": max(0, offset),
         "length": min(length, MOST),
@@ -131,9 +132,12 @@ def rows(keys: Keys, job_ids: Sequence[str]) -> Call[list[JobRow]]:
 
 def _kept(found: JobPage, place: Place, name: str) -> JobPage:
     """Leave out what RQ's processes, which know no causes, moved on meanwhile, or expired."""
-    if place != "failed_of":
+    if place == "failed_of":
+        rows = [row for row in found.rows if row.status == "failed" and row.cause == name]
+    elif place == "tag":
+        rows = [row for row in found.rows if name in row.tags]
+    else:
         return found
-    rows = [row for row in found.rows if row.status == "failed" and row.cause == name]
     return JobPage(rows, found.total, found.problem)
 
 

@@ -34,8 +34,8 @@ from workhorse.worker.options import WorkerOptions
 
 WORKER: Final = "testing"
 """The name of the worker of jobs that are drained."""
-_NOT_HERE: Final = frozenset({"checkup", "reconcile", "cron"})
-"""Duties that look after a server for months; and that of cron, whose time is the tests'."""
+_NOT_HERE: Final = frozenset({"checkup", "reconcile", "cron", "sample"})
+"""Duties that look after a server for months, or show it; and cron, whose time is the tests'."""
 _SHOWN: Final = 3
 
 

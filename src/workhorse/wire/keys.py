@@ -40,6 +40,8 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "canceled": "canceled:<queue>",
         "groups": "groups",  # set of names
         "group": "group:<group>",  # set of job ids
+        "tags": "tags",  # + set of the tags that jobs have
+        "tag": "tag:<tag>",  # + sorted set of the jobs that have it -> when they were made
         "limits": "rl-keys",  # set of the keys of rate limits
         "limit": "rl:<limit>",  # hash: how many jobs with this key may have a place
         "allowed": "rl:<limit>:allowed",  # sorted set of jobs that have one
@@ -249,6 +251,12 @@ class Keys:
 
     def failed_of(self, cause: str) -> str:
         return self._fill("failed_of", cause)
+
+    def tags(self) -> str:
+        return f"{self.prefix}:{TEMPLATES['tags']}"
+
+    def tag(self, tag: str) -> str:
+        return self._fill("tag", tag)
 
     def workers(self, queue: str | None = None) -> str:
         return self._fill("workers_of", queue) if queue else f"{self.prefix}:workers"

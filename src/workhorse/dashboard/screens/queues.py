@@ -25,8 +25,10 @@ class Tab:
     moment: str
     """What its column of moments is called, and which of a row's it shows."""
     field: str
-    nothing: str
+    none: str
     """What is said where there are none."""
+    nothing: str
+    """What is said then of what comes here."""
     does: tuple[str, ...] = ()
     """What can be done to some of them: see ``DOES``."""
 
@@ -37,16 +39,23 @@ TABS: Final[Mapping[Place, Tab]] = MappingProxyType(
             "Waiting",
             "Waits since",
             "enqueued_at",
+            "No job waits",
             "Workers took every job, or none was put here yet.",
             ("cancel", "move", "delete"),
         ),
         "started": Tab(
-            "Running", "Started", "started_at", "No worker runs a job of this queue.", ("stop",)
+            "Running",
+            "Started",
+            "started_at",
+            "No job runs",
+            "What workers run at this moment is here.",
+            ("stop",),
         ),
         "scheduled": Tab(
             "Scheduled",
             "Due",
             "due",
+            "No job is scheduled",
             "Jobs of enqueue_at and enqueue_in, and retries that wait, are here.",
             ("run", "cancel", "delete"),
         ),
@@ -54,24 +63,40 @@ TABS: Final[Mapping[Place, Tab]] = MappingProxyType(
             "Deferred",
             "Created",
             "created_at",
+            "No job waits for others",
             "Jobs that wait for others are here.",
             ("run", "cancel", "delete"),
         ),
         "failed": Tab(
-            "Failed", "Failed", "ended_at", "No failed job is kept. Good.", ("retry", "delete")
+            "Failed",
+            "Failed",
+            "ended_at",
+            "No job failed",
+            "Jobs that raised an exception, and have no retries left, are here.",
+            ("retry", "delete"),
         ),
         "finished": Tab(
             "Finished",
             "Finished",
             "ended_at",
+            "No finished job is kept",
             "Finished jobs are kept for as long as their result_ttl says.",
             ("retry", "delete"),
         ),
         "canceled": Tab(
-            "Canceled", "Canceled", "ended_at", "Nobody canceled a job.", ("retry", "delete")
+            "Canceled",
+            "Canceled",
+            "ended_at",
+            "No job was canceled",
+            "Jobs that somebody canceled are here; they can be queued again.",
+            ("retry", "delete"),
         ),
         "broken": Tab(
-            "Set aside", "", "", "Ids that no worker could handle are set aside here.", ()
+            "Set aside",
+            "",
+            "",
+            "Nothing was set aside",
+            "Ids that no worker could handle are set aside here.",
         ),
     }
 )

@@ -1,11 +1,12 @@
 --! Read a page of the jobs in a place, or those named, each field cut to `longest` bytes. Changes nothing.
---! keys: queue, lease, finished, failed, scheduled, deferred, canceled, ready, limited, allowed, broken, failed_of, job
+--! keys: queue, lease, finished, failed, scheduled, deferred, canceled, ready, limited, allowed, broken, failed_of, tag
+--! keys: job
 --! args: place, name, offset, length, backwards, longest, ids..., fields...
 --! include: _lenient
 --! returns: how many there are in all, or why they can't be read; then for each its entry, its score or '', its fields
 local keys_of = {queue = queue_key, lease = lease_key, finished = finished_key, failed = failed_key,
   scheduled = scheduled_key, deferred = deferred_key, canceled = canceled_key, ready = ready_key, limited = limited_key,
-  allowed = allowed_key, broken = broken_key, failed_of = failed_of_key}
+  allowed = allowed_key, broken = broken_key, failed_of = failed_of_key, tag = tag_key}
 local first, last = tonumber(offset), tonumber(offset) + tonumber(length) - 1
 
 local function of_list(key)
