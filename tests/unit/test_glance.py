@@ -137,7 +137,10 @@ def test_nothing_in_a_pickle_is_run() -> None:
         ),
         (
             datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=1), "home")),
-            "<datetime.datetime 2026-01-02 03:04:00 <datetime.timezone <datetime.timedelta 0, 3600, 0>, 'home'>>",
+            (
+                "<datetime.datetime 2026-01-02 03:04:00 "
+                "<datetime.timezone <datetime.timedelta 0, 3600, 0>, 'home'>>"
+            ),
         ),
         (uuid.UUID(int=7), "<uuid.UUID 00000000-0000-0000-0000-000000000007>"),
         (OrderedDict(a=1), "<collections.OrderedDict 'a': 1>"),

@@ -128,7 +128,7 @@ def _question(store: Store, keys: Keys, ids: Sequence[str]) -> str:
     some = store.run(pages.rows(keys, ids))
     running = sum(row.status == State.STARTED.value for row in some)
     what = f"job {ids[0]}" if len(ids) == 1 else count_of(len(ids), "job")
-    told = f"; {count_of(running, 'job')} of them runs now" if running else ""
+    told = f"; {running} of them {'runs' if running == 1 else 'run'} now" if running else ""
     return f"Delete {what}, with results and log{told}?"
 
 
