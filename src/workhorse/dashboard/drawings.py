@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
+from workhorse.core.failures import cause_of
 from workhorse.store.pages import JobRow
 from workhorse.store.whole import Attempt, Relatives, Running, WholeJob
 
@@ -38,7 +39,8 @@ class Run:
     x: float
     width: float
     error: str = ""
-    result: str = ""
+    reason: str = ""
+    """The last of that: the kind of error, and its words."""
 
 
 def runs_of(job: WholeJob, now: float) -> list[Run]:
@@ -60,9 +62,19 @@ def runs_of(job: WholeJob, now: float) -> list[Run]:
     for each in attempts:
         found.append(_run(axis, each, before))
         before = each.ended_at.timestamp() if each.ended_at else None
-    for count, each in enumerate(job.running, 1):
-        found.append(_going(axis, each, before, number + count, now))
+    going = enumerate(job.running, number + 1)
+    found += [_going(axis, one, before, count, now) for count, one in going]
     return found
+
+
+def reason_of(error: str) -> str:
+    r"""Return in a line what a traceback, or what stands for one, says.
+
+    >>> reason_of('Traceback ...:\n  File "a.py", line 1, in pay\nValueError: too\nmuch')
+    'ValueError: too'
+    """
+    cause = cause_of("", error)
+    return ": ".join(word for word in (cause.error, cause.message) if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +108,7 @@ def _run(axis: _Axis, each: Attempt, before: float | None) -> Run:
         x=axis.x(start) if start is not None else 0,
         width=axis.width(start, end) if start is not None and end is not None else 0,
         error=each.error,
-        result=each.result,
+        reason=reason_of(each.error),
     )
 
 

@@ -40,9 +40,10 @@ class Measured:
 
 def functions(view: View) -> Screen:
     """Show the functions that ran; ``?sort=`` and ``?find=`` choose which, and their order."""
-    (found,) = view.store.look_at([statistics.functions(view.keys)])
+    (told,) = view.store.look_at([statistics.functions(view.keys)])
+    found: list[FunctionRow] = told or []
     wanted = view.query.get("find", "").strip()
-    rows: list[FunctionRow] = [row for row in found or [] if wanted.lower() in row.name.lower()]
+    rows = [row for row in found if wanted.lower() in row.name.lower()]
     order = view.query.get("sort", "runs")
     order = order if order in _ORDERS else "runs"
     rows.sort(key=lambda row: (-getattr(row, order), row.name) if order != "name" else row.name)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from workhorse.core.states import ENDED, State
-from workhorse.dashboard.drawings import BOX_HEIGHT, BOX_WIDTH, family, runs_of
+from workhorse.dashboard.drawings import BOX_HEIGHT, BOX_WIDTH, family, reason_of, runs_of
 from workhorse.dashboard.view import NoSuchPageError, Screen, View
-from workhorse.store import reports, views
+from workhorse.store import overview, pauses, reports, views
 from workhorse.store.whole import WholeJob, whole
 from workhorse.wire.glance import CallText
 from workhorse.wire.progress import decode_progress
@@ -42,6 +42,7 @@ def job(view: View) -> Screen:
         "box": (BOX_WIDTH, BOX_HEIGHT),
         "log": log,
         "told": _texts(view, found),
+        "obstacles": obstacles(view, found),
         "redact": view.redact,
         "may_retry": state in ENDED,
         "may_cancel": state in _WAITING,
@@ -53,6 +54,30 @@ def job(view: View) -> Screen:
     return Screen("job.html", f"{found.row.function} {job_id}", data)
 
 
+def obstacles(view: View, found: WholeJob) -> list[str]:
+    """Return why a job that waits does not run yet, as far as that is known."""
+    row, state = found.row, found.row.status
+    if state == State.QUEUED and row.queue:
+        (queue,) = view.store.run(overview.queues(view.keys, [row.queue]))
+        suspended = view.store.run(pauses.is_suspended(view.keys))
+        told = [
+            (suspended, "It waits: all work is suspended."),
+            (queue.paused_until, f"It waits: the queue {row.queue} is paused."),
+            (not queue.workers, f"It waits: no worker takes jobs from {row.queue}."),
+        ]
+        return [text for holds, text in told if holds]
+    if state == State.DEFERRED:
+        open_ones = [each for each in found.parents.rows if each.status != State.FINISHED]
+        some = ", ".join(f"{each.function} ({each.status or 'gone'})" for each in open_ones[:3])
+        more = len(open_ones) - 3
+        return (
+            [f"It waits for {some}{f' and {more:,} others' if more > 0 else ''}."] if some else []
+        )
+    if state == State.RATE_LIMITED and found.limit:
+        return [f"It waits for a place of the limit {found.limit.key}."]
+    return []
+
+
 def _texts(view: View, found: WholeJob) -> dict[str, str]:
     """Return what a job was called with and what it gave, without secrets."""
     return {
@@ -60,6 +85,7 @@ def _texts(view: View, found: WholeJob) -> dict[str, str]:
         "result": view.redact(found.result),
         "meta": view.redact(found.meta),
         "error": view.redact(found.error),
+        "reason": view.redact(reason_of(found.error)),
         "callback_error": view.redact(found.callback_error),
         "description": view.redact(found.row.description),
     }

@@ -19,7 +19,7 @@
     event.target.setAttribute("aria-pressed", String(isPaused));
     event.target.textContent = isPaused ? "Follow" : "Pause";
     follows = !isPaused;
-    if (!isPaused) document.dispatchEvent(new Event("workhorse:renew"));
+    if (!isPaused) document.dispatchEvent(new Event("workhorse:changed"));
     follow();
   });
   document.addEventListener("scroll", (event) => {
