@@ -54,7 +54,7 @@ PICTURES: Final = (
     Picture("queue-failed", "/queues/high/failed"),
     Picture("queue-phone", "/queues/high/failed", phone=True),
     Picture("job-running", "/jobs/report-lisbon", whole=True),
-    Picture("job-graph", "/jobs/catalogue-spring", whole=True),
+    Picture("job-graph", "/jobs/catalogue-summary", whole=True),
     Picture("job-failed", "/jobs/{failed}", whole=True),
     Picture("job-failed-phone", "/jobs/{failed}", phone=True, whole=True),
     Picture("failures", "/failures"),
