@@ -28,4 +28,5 @@ local function write_tallies()
   for event, of in pairs(tallies) do
     for queue, many in pairs(of) do add_to(key, event .. ':' .. queue, many) end
   end
+  tallies = {}
 end
