@@ -17,10 +17,10 @@ def test_a_queue_is_paused_and_resumed(client: redis.Redis, fleet: Fleet, page: 
     queue = Queue("mail", connection=client)
     assert queue.enqueue("tests.support.jobs.nothing").wait(timeout=20) == "finished"
     page.reload()
-    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Pause").first.click()
     expect(page.get_by_role("status")).to_contain_text("Paused mail.")
     job = queue.enqueue("tests.support.jobs.nothing")
     page.reload()
-    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume").first.click()
     expect(page.get_by_role("status")).to_contain_text("Resumed mail.")
     assert job.wait(timeout=20) == "finished"

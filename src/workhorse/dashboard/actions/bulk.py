@@ -107,7 +107,9 @@ def delete_all(view: View, form: Mapping[str, str], queue: str) -> Told:
     return replace(told, again={**told.again, "queue": queue, "typed": queue})
 
 
-PLACES: Final = ("queued", "started", "scheduled", "deferred", "failed", "finished", "canceled")
+PLACES: Final = (
+    "queued", "started", "scheduled", "deferred", "failed", "finished", "canceled", "failed_of",
+)  # fmt: skip
 """Whose jobs can all be changed at once."""
 
 

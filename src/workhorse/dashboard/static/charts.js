@@ -71,7 +71,8 @@
           values: (_, splits) => splits.map((value) => (value === null ? "" : format(value))) },
       ],
       series: [{}, ...data.series.map((each, i) => ({
-        label: each.name, stroke: found.series[i], width: 1.5, spanGaps: false, points: { show: false },
+        label: each.name, stroke: found.series[i], width: 1.5, spanGaps: false,
+        points: { size: 5, show: (_, i) => charts.get(figure.id).data.series[i - 1].values.filter((value) => value !== null).length < 3 },
         fill: each.fill ? faint(found.series[i]) : undefined,
       }))],
       hooks: { setCursor: [(plot) => legend(figure, charts.get(figure.id).data, plot.cursor.idx ?? null)] },
