@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from workhorse.api.executions import Execution, ExecutionRegistry
     from workhorse.api.groups import Group
     from workhorse.api.job import Job, JobStatus
+    from workhorse.api.job_reports import report_progress
     from workhorse.api.limits import RateLimitRegistry
     from workhorse.api.options import EnqueueData
     from workhorse.api.queue import Queue
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
         WorkhorseError,
     )
     from workhorse.core.limits import RateLimit
+    from workhorse.core.progress import LogLine, Progress
     from workhorse.core.repeat import Repeat
     from workhorse.core.retry import Retry
     from workhorse.core.webhooks import Webhook
@@ -120,6 +122,7 @@ _HOMES = {
     "api.executions": ("Execution", "ExecutionRegistry"),
     "api.groups": ("Group",),
     "api.job": ("Job", "JobStatus"),
+    "api.job_reports": ("report_progress",),
     "api.limits": ("RateLimitRegistry",),
     "api.options": ("EnqueueData",),
     "api.queue": ("Queue",),
@@ -173,6 +176,7 @@ _HOMES = {
         "WorkhorseError",
     ),
     "core.limits": ("RateLimit",),
+    "core.progress": ("LogLine", "Progress"),
     "core.repeat": ("Repeat",),
     "core.retry": ("Retry",),
     "core.webhooks": ("Webhook",),
@@ -231,6 +235,9 @@ __all__ = [  # noqa: RUF022 - what a newcomer needs first
     "WorkerStatus",
     "job",
     "get_current_job",
+    "report_progress",
+    "Progress",
+    "LogLine",
     "cancel_job",
     "requeue_job",
     "stop_job",

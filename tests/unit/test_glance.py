@@ -12,7 +12,7 @@ import tracemalloc
 import uuid
 import zlib
 from collections import OrderedDict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -129,9 +129,17 @@ def test_nothing_in_a_pickle_is_run() -> None:
         (datetime(2026, 1, 2, 3, 4, 5), "<datetime.datetime 2026-01-02 03:04:05>"),  # noqa: DTZ001
         (
             datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+            "<datetime.datetime 2026-01-02 03:04:05.000006+00:00>",
+        ),
+        (
+            datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=-3, minutes=-30))),
+            "<datetime.datetime 2026-01-02 03:04:00-03:30>",
+        ),
+        (
+            datetime(2026, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=1), "home")),
             (
-                "<datetime.datetime 2026-01-02 03:04:05.000006 <datetime.timezone "
-                "<datetime.timedelta 0, 0, 0>>>"
+                "<datetime.datetime 2026-01-02 03:04:00 "
+                "<datetime.timezone <datetime.timedelta 0, 3600, 0>, 'home'>>"
             ),
         ),
         (uuid.UUID(int=7), "<uuid.UUID 00000000-0000-0000-0000-000000000007>"),

@@ -15,6 +15,7 @@ from workhorse.api.connection import (
     store_of,
 )
 from workhorse.api.job_history import JobHistory
+from workhorse.api.job_reports import JobReports
 from workhorse.api.job_saving import JobSaving
 from workhorse.api.old_words import OldJobWords
 from workhorse.api.options import EnqueueData, check_state, new_record
@@ -45,7 +46,7 @@ JobStatus = State
 """RQ's name for a job's state."""
 
 
-class Job(JobHistory, JobSaving, JobRelations, OldJobWords):
+class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
     """One call of a function, now or later. Attributes are as of the last fetch or refresh.
 
     Made by ``Queue.enqueue``, ``Job.create`` and ``Job.fetch``. Attributes never talk to the
@@ -71,6 +72,7 @@ class Job(JobHistory, JobSaving, JobRelations, OldJobWords):
         self._call = None
         self._meta = None
         self._is_new = False
+        self._reporter = None
 
     def as_new(self) -> Self:
         """Mark the job as one that nobody has stored yet, and return it; see ``save``."""

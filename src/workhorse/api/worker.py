@@ -69,7 +69,8 @@ class Worker(ExceptionHandlers):
     *exception_handlers* are called with (job, type, value, traceback) when a job raised, in its
     process, one after the other until one returns False; dotted names will do. With
     *disable_default_exception_handler* the log has no tracebacks of failed jobs; they are kept
-    among the failed all the same.
+    among the failed all the same. With *capture_logs* what jobs log and write is kept with them,
+    unless they say otherwise: see ``Job.log_lines``.
     """
 
     isolation: ClassVar[Isolation] = "fork"
@@ -97,6 +98,7 @@ class Worker(ExceptionHandlers):
         max_result_bytes: int = settings.RESULT_BYTES,
         exception_handlers: Handler | Sequence[Handler] | None = None,
         disable_default_exception_handler: bool = False,
+        capture_logs: bool = False,
         **unknown: Any,
     ) -> None:
         del maintenance_interval, job_monitoring_interval
@@ -120,6 +122,7 @@ class Worker(ExceptionHandlers):
             max_result_bytes=check_bytes("max_result_bytes", max_result_bytes),
             describe_jobs=log_job_description,
             exception_handlers=check_handlers(exception_handlers),
+            capture_logs=capture_logs,
             tells_tracebacks=not disable_default_exception_handler,
             dequeue_strategy=self.dequeue_strategy,
         )

@@ -147,6 +147,11 @@ from workhorse.worker.supervisor import Supervisor
     is_flag=True,
     help="Keep tracebacks of failed jobs out of the log.",
 )
+@click.option(
+    "--capture-logs",
+    is_flag=True,
+    help="Keep what jobs log and print with them: `workhorse job tail` shows it.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Log every job and more.")
 @click.option("--quiet", "-q", is_flag=True, help="Log only what is wrong.")
 @click.option(
@@ -211,6 +216,7 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         paths=paths,
         describe_jobs=not given["disable_job_desc_logging"],
         exception_handlers=_check_handlers(given["exception_handlers"]),
+        capture_logs=given["capture_logs"],
         tells_tracebacks=not given["disable_default_exception_handler"],
         scheduler=given["scheduler"],
         dequeue_strategy=given["dequeue_strategy"],

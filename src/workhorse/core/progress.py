@@ -75,8 +75,6 @@ def checked(done: Any, total: Any, note: Any) -> tuple[Number, Number | None, st
     >>> checked(3, None, None)
     (3, None, '')
     """
-    if type(done) is int and (total is None or type(total) is int) and note is None:
-        return done, total, ""
     return (
         _number(done, "done"),
         None if total is None else _number(total, "total"),

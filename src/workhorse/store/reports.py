@@ -56,7 +56,14 @@ def report(  # noqa: PLR0913 - one for each input of the script
         "kept": LOG_LINES,
         "ttl": LOG_TTL,
     }
-    return script("report", keys, args, lines, parse=bool)
+    items = [line._replace(text=_cut(line.text)) for line in lines]
+    return script("report", keys, args, items, parse=bool)
+
+
+def _cut(text: str | bytes) -> bytes:
+    """Return the beginning of *text* that is kept, no character of it in part."""
+    raw = text if isinstance(text, bytes) else text.encode("utf-8", "backslashreplace")
+    return raw if len(raw) <= LOG_BYTES else raw[:LOG_BYTES].decode("utf-8", "ignore").encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,8 @@ def search(keys: Keys, query: Query, cursor: str = "", *, length: int = PAGE) ->
         if query.id or rows:
             return Found(rows, "", len(named), len(named))
     spot = yield from started_at(keys, sought, spot)
-    rows, until = [], spot.looked_at + MOST_LOOKED_AT
+    rows: list[JobRow] = []
+    until = spot.looked_at + MOST_LOOKED_AT
     while spot.place and spot.looked_at < until and len(rows) < length:
         most = _FIRST_SLICE if not rows and spot.looked_at + MOST_LOOKED_AT == until else _SLICE
         most = min(most, until - spot.looked_at)
@@ -180,10 +181,7 @@ def started_at(keys: Keys, sought: Search, spot: Spot) -> Plan[Spot]:
     if not spot.place:
         sizes = [room.size for room in sought.rooms]
         if sizes and sought.rooms[0].place in ("failed_of", "tag"):
-            sizes = []
-            for room in sought.rooms:
-                _, size = yield from _candidates(keys, Search(Query()), room, 0, 1)
-                sizes.append(size)
+            sizes = yield from _sizes(keys, sought.rooms)
         now = yield from command("TIME", parse=_moment)
         return _room_at(sought, Spot(total=sum(sizes), now=now), 0)
     here = (_KINDS.index(spot.place), spot.name)
@@ -249,6 +247,14 @@ def _candidates(
     return script("search", keys, args, parse=parse)
 
 
+def _sizes(keys: Keys, rooms: Sequence[Room]) -> Plan[list[int]]:
+    found: list[int] = []
+    for room in rooms:
+        looked = yield from _candidates(keys, Search(Query()), room, 0, 1)
+        found.append(looked[1])
+    return found
+
+
 def _of_index(found: list[tuple[Place, str]]) -> list[Room]:
     return [Room(place, name, 0) for place, name in found]
 
@@ -282,10 +288,9 @@ def _limited(keys: Keys) -> Plan[list[Room]]:
         cursor, names = yield from limits.some_names(keys, cursor or b"0")
         seen += len(names)
         for name in names:
-            room = Room("limited", shown(name), 0)
-            _, size = yield from _candidates(keys, Search(Query()), room, 0, 1)
-            found += [room._replace(size=size)] if size else []
-    return found
+            found.append(Room("limited", shown(name), 0))
+    sizes = yield from _sizes(keys, found)
+    return [room._replace(size=size) for room, size in zip(found, sizes, strict=True) if size]
 
 
 def _causes_like(keys: Keys, query: Query) -> Plan[frozenset[str] | None]:

@@ -15,8 +15,8 @@ _LARGEST: Final = 10_000
 _NAME: Final = re.compile(r"[\w.<>]+")
 _LONGEST_NAME: Final = 200
 _MOST_ATTRIBUTES: Final = 64
-_MOMENT, _DAY, _ATTRIBUTES_AND_SLOTS = 10, 4, 2
-"""Bytes of a pickled datetime, and of a date; and how many parts the state of some objects has."""
+_MOMENT, _DAY, _SPAN, _ATTRIBUTES_AND_SLOTS = 10, 4, 2, 2
+"""Bytes of a pickled datetime, and of a date; and how many parts a span and some states have."""
 _BRACKETS: Final = {
     "list": ("[", "]"), "tuple": ("(", ")"), "set": ("{", "}"), "dict": ("{", "}"),
     "frozenset": ("{", "}"),
@@ -173,7 +173,9 @@ def _told(node: Node) -> tuple[str, list[Any], Any]:
         month, day, hour, minute, second = first[2:7]
         micros = int.from_bytes(first[7:], "big")
         moment = f"{hour:02}:{minute:02}:{second:02}{f'.{micros:06}' if micros else ''}"
-        return f"{_day(first[:2], month & 0x7F, day)} {moment}", node.items[1:], state
+        zone = _zone(node.items[1]) if len(node.items) > 1 else ""
+        rest = [] if zone else node.items[1:]
+        return f"{_day(first[:2], month & 0x7F, day)} {moment}{zone}", rest, state
     if node.name == "datetime.date" and isinstance(first, bytes) and len(first) == _DAY:
         return _day(first[:2], first[2], first[3]), [], state
     if node.name == "uuid.UUID" and isinstance(state, Node) and state.pairs[:1] == ["int"]:
@@ -183,6 +185,18 @@ def _told(node: Node) -> tuple[str, list[Any], Any]:
             parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
             return "-".join(parts), [], None
     return "", node.items, state
+
+
+def _zone(zone: Any) -> str:
+    """Return how far a pickled timezone is from UTC; '' for one that has a name, or is none."""
+    span = zone.items[0] if isinstance(zone, Node) and len(zone.items) == 1 else None
+    if not isinstance(span, Node) or zone.name != "datetime.timezone" or len(span.items) < _SPAN:
+        return ""
+    days, seconds = span.items[:2]
+    if not isinstance(days, int) or not isinstance(seconds, int) or abs(days) > 1:
+        return ""
+    minutes = (days * 86_400 + seconds % 86_400) // 60
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _day(year: bytes, month: int, day: int) -> str:

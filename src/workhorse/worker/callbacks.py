@@ -59,6 +59,7 @@ def run_with(options: WorkerOptions, job: Claimed) -> Run:
         options.connect,
         alone=options.isolation == "fork",
         max_result_bytes=options.max_result_bytes,
+        captures_logs=options.capture_logs,
     )
     if job.extras or options.exception_handlers:
         return run_of(running, options.exception_handlers)

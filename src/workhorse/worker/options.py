@@ -55,6 +55,8 @@ class WorkerOptions:
     describe_jobs: bool = True
     exception_handlers: tuple[Callable[..., Any] | str, ...] = ()
     """Called one after the other when a run raised, in the process that it ran in."""
+    capture_logs: bool = False
+    """Whether what jobs log and write is kept with them, where they don't say so themselves."""
     tells_tracebacks: bool = True
     """Whether the log has the tracebacks of runs that failed."""
     scheduler: bool = True

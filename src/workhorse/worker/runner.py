@@ -91,9 +91,15 @@ class Running(NamedTuple):
     max_result_bytes: int = RESULT_BYTES
     kept: Kept | None = None
     """Where it is to leave what it returned or raised, if anything is called after it."""
+    captures_logs: bool = False
+    """Whether what it logs and writes is kept."""
 
 
 CURRENT: Final[ContextVar[Running | None]] = ContextVar("workhorse_current", default=None)
+RUNS: Final[dict[str, Running]] = {}
+"""The runs of this process whose own code runs, by their execution."""
+REPORTERS: Final[dict[str, Any]] = {}
+"""What tells of them to the server, of those that tell anything; see ``worker.reports``."""
 
 
 def time_limit(timeout: int | None) -> float | None:
@@ -114,6 +120,10 @@ def run(running: Running) -> Outcome:
     forks = forks_so_far()
     limit = interrupted_after(time_limit(job.timeout), alone=running.alone)
     token = CURRENT.set(running)
+    RUNS[job.execution_id] = running
+    if running.captures_logs:
+        with suppress(Exception):  # whatever is wrong with what is told, the job runs
+            _capture().begin(running)
     try:
         with limit:
             outcome = _surrounded(running) if _surrounds else _call(job, running)
@@ -125,6 +135,9 @@ def run(running: Running) -> Outcome:
             running.kept.error = error
     finally:
         limit.disarm()
+        RUNS.pop(job.execution_id, None)
+        if REPORTERS:
+            _report_end(running)
         CURRENT.reset(token)
     if forks != _forks:
         leave(None)
@@ -169,6 +182,8 @@ def forks_so_far() -> int:
 def _count_fork() -> None:
     global _forks  # noqa: PLW0603 - of this process, as its parent is
     _forks += 1
+    RUNS.clear()  # it is the parent that tells of them
+    REPORTERS.clear()
 
 
 os.register_at_fork(after_in_child=_count_fork)
@@ -184,6 +199,22 @@ def leave(error: BaseException | None) -> NoReturn:
     with suppress(Exception):
         sys.stdout.flush()
     os._exit(code & 0xFF)
+
+
+def _capture() -> Any:
+    return importlib.import_module("workhorse.worker.capture")
+
+
+def _report_end(running: Running) -> None:
+    """Have all arrive that a run told of itself, if it can, before it counts as ended."""
+    reporter = REPORTERS.get(running.job.execution_id)
+    if reporter is None:
+        return
+    with suppress(Exception):  # whatever is wrong with what is told, the job has its outcome
+        if running.captures_logs:
+            _capture().end()
+        reporter.close()
+    REPORTERS.pop(running.job.execution_id, None)
 
 
 def _call(job: Claimed, running: Running) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from workhorse.dashboard.view import NoSuchPageError, Screen, View
@@ -18,17 +19,25 @@ _KINDS: Final = {
 """How each state is coloured, in this order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A group in the list, and how many of its jobs are in each state, with its colour."""
+
+    row: GroupRow
+    parts: list[tuple[int, str, str]]
+
+
 def all_groups(view: View) -> Screen:
     """Show some groups; the others follow ``?cursor=``."""
     told = view.query.get("cursor", "0")
     start = told.encode() if told.isdecimal() else b"0"
     (found,) = view.store.look_at([groups.some_names(view.keys, start)])
-    following, names = found or (b"0", [])
+    page: tuple[bytes, list[str]] = found or (b"0", [])
+    following, names = page
     offset = view.number("offset")
     rows = view.store.run(group_rows(view.keys, sorted(names)[offset : offset + ROWS]))
     data = {
-        "groups": rows,
-        "parts": parts,
+        "groups": [Listed(row, parts(row.states)) for row in rows],
         "cursor": "" if following == b"0" else following.decode(),
         "offset": offset,
         "length": ROWS,
@@ -70,6 +79,3 @@ def parts(states: Mapping[str, int]) -> list[tuple[int, str, str]]:
 
 def _gone(states: Mapping[str, int]) -> list[tuple[int, str, str]]:
     return [(states[""], "plain", "gone")] if states.get("") else []
-
-
-__all__ = ["GroupRow", "all_groups", "group", "parts"]

@@ -28,9 +28,9 @@ def all_limits(view: View) -> Screen:
     """Show some limits; the others follow ``?cursor=``."""
     cursor = view.query.get("cursor", _FIRST)
     start = cursor.encode() if cursor.isdecimal() else b"0"
-    following, names = (view.store.look_at([limits.some_names(view.keys, start)]) or [None])[
-        0
-    ] or (b"0", [])
+    (found,) = view.store.look_at([limits.some_names(view.keys, start)])
+    page: tuple[bytes, list[bytes]] = found or (b"0", [])
+    following, names = page
     rows = [_row(view, limit_key(shown(name))) for name in names]
     data = {
         "limits": sorted(rows, key=lambda row: (-(row.waiting or 0), row.key)),

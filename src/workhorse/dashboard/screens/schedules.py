@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +24,14 @@ ALIVE: Final = 120.0
 """Seconds after its last sign of life for which a scheduler counts as there."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cron entry in the list, and its schedule in words."""
+
+    row: ScheduleRow
+    explained: str
+
+
 def all_schedules(view: View) -> Screen:
     """Show the cron entries, the next one first, and the scheduled jobs that are due next."""
     offset = view.number("offset")
@@ -36,8 +45,7 @@ def all_schedules(view: View) -> Screen:
     )
     rows = view.store.look_at([schedules.entry(view.keys, *one) for one in found or ()])
     data = {
-        "entries": [row for row in rows if row],
-        "explained": _explained,
+        "entries": [Entry(row, _explained(row)) for row in rows if row],
         "total": total or 0,
         "offset": offset,
         "length": ROWS,

@@ -28,10 +28,8 @@ local function must_add(...)
 end
 
 local lines = 0
+if run and run ~= execution_id and redis.call('EXISTS', log) == 1 then must_add(0, 'run', '', execution_id) end
 for item in items() do
-  if lines == 0 and run and run ~= execution_id and redis.call('EXISTS', log) == 1 then
-    must_add(tonumber(item.age), 'run', '', execution_id)
-  end
   must_add(item.age, item.source, item.level, item.text)
   lines = lines + 1
 end

@@ -1,6 +1,6 @@
 --! Read all there is to know of a job, each part cut short. Changes nothing.
 --! keys: job, queue, lease, results, dependents, dependencies, ended, tombstone, executions, execution, place
---! keys: limit, allowed, limited
+--! keys: limit, allowed, limited, log
 --! args: job_id, longest, largest, most_runs, most_children, most_looked, most_running, fields..., large...
 --! include: _clock, _lenient
 --! returns: '' if there is no such job. Else the server's time; how many fields it has, or why they can't be read; the
@@ -86,7 +86,7 @@ local function keys_of_job()
   local found = {}
   local names = {job = job, results = results_key(job_id), dependents = dependents_key(job_id),
     dependencies = dependencies_key(job_id), ended = ended_key(job_id), tombstone = tombstone_key(job_id),
-    executions = executions_key(job_id), place = place_key(job_id)}
+    executions = executions_key(job_id), place = place_key(job_id), log = log_key(job_id)}
   if own ~= '' then names.execution = execution_key(job_id, own) end
   for template, name in pairs(names) do
     local its = redis.call('TYPE', name).ok

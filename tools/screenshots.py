@@ -1,0 +1,161 @@
+"""Take the pictures of docs/tour.md: a shop's dashboard, in Debian's Chromium.
+
+make screenshots                  two minutes of a shop's morning, then every picture
+make screenshots ARGS="--for 20"  sooner, with little in the charts
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import uvicorn  # noqa: E402 - after its folder is known
+from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+
+from demo.shop_traffic import open_shop, take_orders  # noqa: E402
+from tests.browser.conftest import CHROMIUM, FLAGS  # noqa: E402
+from workhorse.dashboard import Dashboard  # noqa: E402
+from workhorse.store.connections import connect  # noqa: E402
+from workhorse.store.scratch import ScratchServer  # noqa: E402
+
+QUEUES: Final = ("high", "mail", "default", "photos", "reports")
+DESKTOP: Final = {"width": 1280, "height": 860}
+PHONE: Final = {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is to be seen, and how."""
+
+    name: str
+    path: str
+    dark: bool = False
+    phone: bool = False
+    whole: bool = False
+
+
+PICTURES: Final = (
+    Picture("overview", "/"),
+    Picture("overview-dark", "/", dark=True),
+    Picture("overview-phone", "/", phone=True),
+    Picture("queues", "/queues"),
+    Picture("queue-failed", "/queues/high/failed"),
+    Picture("queue-phone", "/queues/high/failed", phone=True),
+    Picture("job-running", "/jobs/report-lisbon", whole=True),
+    Picture("job-graph", "/jobs/catalogue-summary", whole=True),
+    Picture("job-failed", "/jobs/{failed}", whole=True),
+    Picture("job-failed-phone", "/jobs/{failed}", phone=True, whole=True),
+    Picture("failures", "/failures"),
+    Picture("search", "/search?q=func%3Ademo.shop.charge_card+status%3Afailed"),
+    Picture("workers", "/workers"),
+    Picture("schedules", "/schedules"),
+    Picture("schedule", "/schedules/stock-check"),
+    Picture("limits", "/limits"),
+    Picture("groups", "/groups"),
+    Picture("functions", "/functions"),
+    Picture("functions-dark", "/functions", dark=True),
+    Picture("audit", "/audit"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Take the pictures; return the exit code."""
+    parser = argparse.ArgumentParser(description="Take the pictures of docs/tour.md.")
+    parser.add_argument("--for", dest="seconds", type=float, default=120, metavar="SECONDS",
+                        help="how long orders come in before; 120 without it")  # fmt: skip
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images", metavar="FOLDER")
+    parser.add_argument("--only", default="", help="only pictures whose name has this in it")
+    given = parser.parse_args(arguments)
+    given.to.mkdir(parents=True, exist_ok=True)
+    server = ScratchServer()
+    try:
+        with connect(server.url) as client, workers(server.url), serving(server.url) as url:
+            open_shop(client)
+            trade(client, given.seconds)
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+                wanted = [one for one in PICTURES if given.only in one.name]
+                for picture in wanted:
+                    take(browser, url, picture, client, given.to)
+                browser.close()
+    finally:
+        server.stop()
+    return 0
+
+
+def trade(client: Any, seconds: float) -> None:
+    """Have orders come in, in waves, for so long."""
+    until, order = time.monotonic() + seconds, 1
+    while time.monotonic() < until:
+        many = 4 + (order // 40) % 9
+        take_orders(client, order, many)
+        order += many
+        time.sleep(1)
+
+
+def take(browser: Browser, url: str, picture: Picture, client: Any, folder: Path) -> None:
+    """Take one picture, once the page is live."""
+    failed = client.zrange("rq:failed:high", -1, -1)
+    path = picture.path.format(failed=failed[0].decode() if failed else "report-lisbon")
+    context = browser.new_context(
+        viewport=PHONE if picture.phone else DESKTOP,
+        color_scheme="dark" if picture.dark else "light",
+        locale="en-GB",
+        timezone_id="Europe/Lisbon",
+    )
+    page = context.new_page()
+    page.goto(f"{url}{path}")
+    page.wait_for_timeout(1500)
+    page.screenshot(path=folder / f"{picture.name}.png", full_page=picture.whole)
+    context.close()
+
+
+@contextmanager
+def workers(url: str) -> Generator[None]:
+    """Run a supervisor with three workers within the block."""
+    command = [
+        sys.executable, "-m", "workhorse.cli", "worker", *QUEUES, "-n", "3", "--url", url,
+        "--path", str(ROOT), "--capture-logs", "--name", "shop-1",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as supervisor:
+        try:
+            yield
+        finally:
+            supervisor.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            supervisor.send_signal(signal.SIGTERM)
+
+
+@contextmanager
+def serving(url: str) -> Generator[str]:
+    """Serve a dashboard within the block; yield where."""
+    config = uvicorn.Config(Dashboard(url, title="Shop"), port=0, log_level="warning", ws="none",
+                            timeout_graceful_shutdown=2)  # fmt: skip
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.02)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
