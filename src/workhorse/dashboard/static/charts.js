@@ -62,7 +62,7 @@
     const grid = { stroke: faint(found.text), width: 1 };
     const font = "11px system-ui, sans-serif";
     return {
-      width, height: 150, legend: { show: false }, padding: [8, 8, 0, 0],
+      width, height: 150, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "workhorse" } },
       scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
       axes: [
