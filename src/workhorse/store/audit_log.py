@@ -122,7 +122,7 @@ def _target(text: str) -> dict[str, str]:
         found = text
     if not isinstance(found, dict):
         return {"": text}
-    return {str(name): str(value) for name, value in cast("dict[Any, Any]", found).items()}
+    return {str(name): str(value) for name, value in cast("dict[object, object]", found).items()}
 
 
 def _moment(entry_id: str) -> datetime | None:
