@@ -79,7 +79,7 @@ def test_it_fits_a_terminal_that_is_made_smaller(shop: redis.Redis) -> None:
         seen = len(terminal.text)
         wait_until(lambda: "\x1b[12;1H" in terminal.read()[seen:])
         rows = terminal.read()[seen:].split("\x1b[?2026h")[-1].split(";1H")[1:]
-        widths = [len(plain(row.rpartition("\x1b[")[0])) for row in rows]
+        widths = [len(plain(row.partition("\x1b[0m")[0])) for row in rows]
         assert max(widths) <= 50
         assert "\x1b[13;1H" not in terminal.text[seen:]
         terminal.press("q")

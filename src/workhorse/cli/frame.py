@@ -89,6 +89,8 @@ def _brief(rate: float) -> str:
 
 
 _MANY: Final = 100
+_LEAST: Final = 4
+"""Rows of a panel, its head and the line below it among them; else the last ones are left out."""
 
 
 def rates_of(now: Reading, before: Reading | None) -> dict[str, Rates]:
@@ -137,6 +139,8 @@ def frame(
         _function_panel(now, before, view),
     ]
     room = rows - len(head) - 1
+    while len(panels) > 1 and room < _LEAST * len(panels):
+        panels.pop()
     given = _shares([len(panel.rows) for panel in panels], room - 2 * len(panels))
     lines = list(head)
     for panel, share in zip(panels, given, strict=True):

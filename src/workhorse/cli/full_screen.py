@@ -16,6 +16,10 @@ import tty
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
+import click
+
+from workhorse.cli.output import columns_of
+
 _ENTER: Final = "\x1b[?1049h\x1b[?25l\x1b[?7l"
 """The other screen, no cursor, and lines that are too long are cut and not broken."""
 _LEAVE: Final = "\x1b[?7h\x1b[?25h\x1b[?1049l"
@@ -116,14 +120,17 @@ class FullScreen:
 
     def draw(self, lines: list[str]) -> None:
         """Show *lines*, one a row; only those that are others than before are sent."""
-        _, rows = self.size()
+        columns, rows = self.size()
         lines = lines[:rows]
         if lines == self._shown:
             return
         parts = [_BEGIN]
         for row, line in enumerate(lines):
-            same = row < len(self._shown) and self._shown[row] == line
-            parts.append("" if same else f"\x1b[{row + 1};1H{line}\x1b[0m\x1b[K")
+            if row < len(self._shown) and self._shown[row] == line:
+                continue
+            ends_early = columns_of(click.unstyle(line)) < columns
+            rest = "\x1b[K" if ends_early else ""  # in the last column it would take that away
+            parts.append(f"\x1b[{row + 1};1H{line}\x1b[0m{rest}")
         if len(lines) < rows:
             parts.append(f"\x1b[{len(lines) + 1};1H\x1b[J")
         self._write("".join([*parts, _END]))
