@@ -133,8 +133,9 @@ def site(serve: Callable[..., Site]) -> Site:
 
 
 @pytest.fixture
-def look(chromium: Browser) -> Iterator[Look]:
+def look(chromium: Browser, serve: Callable[..., Site]) -> Iterator[Look]:
     """Open a page: ``look(site, "/queues")``. What it complains of fails the test."""
+    del serve  # pages are closed before what they show ends
     with ExitStack() as stack:
         found = Look(chromium, stack)
         yield found

@@ -36,6 +36,9 @@ def serving(app: Any, path: str = "", **options: Any) -> Iterator[Site]:
         port = server.servers[0].sockets[0].getsockname()[1]
         yield Site(f"http://127.0.0.1:{port}{path}", app)
     finally:
+        close = getattr(app, "close", None)  # a dashboard's streams, which a server waits for
+        if close:
+            close()
         server.should_exit = True
         thread.join(10)
     assert not thread.is_alive(), "the dashboard did not end"

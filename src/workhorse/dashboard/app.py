@@ -1,178 +1,231 @@
-"""The dashboard as an ASGI application: who asks, what for, and the answer as HTML."""
+"""The dashboard as an ASGI application: who asks, what for, and the answer."""
 
 from __future__ import annotations
 
-import shlex
+import logging
 import time
-from collections.abc import Callable, Mapping, MutableMapping
-from functools import partial
-from importlib.resources import files
-from pathlib import Path
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import unquote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from workhorse._version import __version__
 from workhorse.api.connection import default_keys, store_of
 from workhorse.core.errors import WorkhorseError
-from workhorse.dashboard import shown
-from workhorse.dashboard.access import Authenticate, User, as_admin
+from workhorse.dashboard.access import Authenticate, NotLocalError, User, of_this_machine
 from workhorse.dashboard.actions import ACTIONS
+from workhorse.dashboard.as_json import to_json, wants_json
 from workhorse.dashboard.data import DATA, DataOf
+from workhorse.dashboard.doing import Doing
+from workhorse.dashboard.guesses import TooManyGuessesError
+from workhorse.dashboard.live import JOB, SERVER, Live
+from workhorse.dashboard.login import Login
+from workhorse.dashboard.parts import Parts
+from workhorse.dashboard.redaction import hide_secrets
+from workhorse.dashboard.rendering import FORM_TOKEN, Looks, Renderer, live_attributes, safely
 from workhorse.dashboard.screens import SCREENS
-from workhorse.dashboard.security import COOKIE, FIELD, HEADERS, form_token_of, why_refused
-from workhorse.dashboard.view import Action, NoSuchPageError, ScreenOf, Told, View
+from workhorse.dashboard.security import SafeHeaders, form_token_of, keep_form_token, read_form
+from workhorse.dashboard.static_files import StaticFilesOfOurs
+from workhorse.dashboard.tokens import Tokens
+from workhorse.dashboard.view import NoSuchPageError, ScreenOf, Told, View
 from workhorse.store.faults import ServerError
 
-MENU: Final = (
-    ("/", "Overview"),
-    ("/queues", "Queues"),
-    ("/failures", "Failures"),
-    ("/search", "Search"),
-    ("/workers", "Workers"),
-    ("/schedules", "Schedules"),
-    ("/limits", "Limits"),
-    ("/groups", "Groups"),
-    ("/functions", "Functions"),
-    ("/audit", "Audit"),
-)
-"""The addresses in the menu, and their names: those of them that are in ``SCREENS``."""
-
-SHORTCUTS: Final = MappingProxyType(
-    {
-        "/": "o",
-        "/queues": "q",
-        "/failures": "f",
-        "/search": "s",
-        "/workers": "w",
-        "/schedules": "c",
-        "/limits": "l",
-        "/groups": "r",
-        "/functions": "u",
-        "/audit": "a",
-    }
-)
-"""The key that leads to each, after a ``g``."""
+_LOG: Final = logging.getLogger("workhorse.dashboard")
+_UNSTREAMED: Final = "workhorse.unstreamed"
+"""What a request's scope has where an answer can't be a stream."""
 
 
 class Dashboard:
     """An ASGI application that shows a server's jobs, and lets people steer them.
 
     *connection* is a client, a URL or None, as for ``Queue``. *authenticate* says who sent a
-    request; without it everybody is an admin, so never give such a one an address that others
-    reach. With *read_only* nobody can change anything. *redact* is given each text of a job's
-    call, result and logs, and returns it without its secrets.
+    request: ``Tokens``, or a function of a Starlette ``Request`` that returns a ``User`` or None;
+    without it people on this machine, and they alone, are let in, as admins. *login* is the
+    address of a page of yours to log in at. With *read_only* nobody can change anything. *redact*
+    is given each text that is shown, and returns it without its secrets.
     """
 
     def __init__(
         self,
         connection: Any = None,
         *,
-        authenticate: Authenticate = as_admin,
+        authenticate: Authenticate | None = None,
+        login: str = "",
         read_only: bool = False,
-        redact: Callable[[str], str] = str,
+        redact: Callable[[str], str] = hide_secrets,
         title: str = "Workhorse",
     ) -> None:
         self._store = store_of(connection)
         self._keys = default_keys()
-        self._authenticate = authenticate
-        self._read_only = read_only
-        self._redact = redact
-        self._title = title
-        self._templates = _environment()
-        self._app = Starlette(
-            routes=[
-                *(Route(path, self._shows(screen)) for path, screen in SCREENS.items()),
-                *(Route(path, self._answers(data)) for path, data in DATA.items()),
-                Route("/do/{action}", self._do, methods=["POST"]),
-                Mount("/static", StaticFiles(directory=_static_folder())),
-            ],
-            middleware=[Middleware(_Headers)],
-            exception_handlers={404: self._not_found},
+        self._authenticate = authenticate or of_this_machine
+        self._redact = safely(redact)
+        self._live = Live(self._store, self._keys)
+        self._doing = Doing(self._live, read_only=read_only)
+        self._parts: Parts[str] = Parts()
+        self._renderer = Renderer(
+            title=title,
+            redact=self._redact,
+            may=self._may,
+            read_only=read_only,
+            has_logout=isinstance(authenticate, Tokens),
         )
+        self._login = (
+            Login(authenticate, self._renderer) if isinstance(authenticate, Tokens) else None
+        )
+        self._login_page = login
+        self._app = self._routed()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, as ASGI has it."""
         await self._app(scope, receive, send)
 
+    def wsgi(self) -> Any:
+        """Return this as a WSGI application, for Flask and Django.
+
+        Its pages ask every two seconds whether they are old, and are not told.
+        """
+        from a2wsgi import ASGIMiddleware  # noqa: PLC0415 - it starts a thread; ASGI needs none
+
+        async def unstreamed(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._app({**scope, _UNSTREAMED: True}, receive, send)
+
+        return ASGIMiddleware(unstreamed)  # type: ignore[arg-type]  # its own names for the same
+
+    def close(self) -> None:
+        """End the streams to browsers: before a server ends that would wait for them."""
+        self._live.close()
+
+    def _routed(self) -> ASGIApp:
+        app = Starlette(
+            routes=[
+                *(Route(path, self._shows(screen)) for path, screen in SCREENS.items()),
+                *(Route(path, self._answers(data)) for path, data in DATA.items()),
+                Route("/do/{action}", self._do, methods=["POST"]),
+                Route("/live", self._stream),
+                Mount("/static", StaticFilesOfOurs()),
+                *(self._login.routes if self._login else ()),
+            ],
+            exception_handlers={HTTPException: self._http_error, Exception: self._http_error},
+        )
+        return SafeHeaders(app)
+
+    # Who asks
+
+    def _admit(self, request: Request, answer: Callable[[User], Response]) -> Response:
+        """Return the answer to a user, or why there is none."""
+        try:
+            user = self._authenticate(request)
+            return self._nobody(request) if user is None else answer(user)
+        except Exception as error:  # noqa: BLE001 - a page of ours says so, and the log what it is
+            return self._wrong(request, error)
+
+    def _nobody(self, request: Request) -> Response:
+        """Answer who is not logged in: by the page where that can be done, if it was a person."""
+        is_page = request.method == "GET" and not wants_json(request)
+        address = self._login.address(request) if self._login else self._login_page
+        if is_page and address and request.headers.get("hx-request") != "true":
+            return self._login_redirect(request, address)
+        response = self._told(request, None, "Nobody is logged in.", 401)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+
+    def _login_redirect(self, request: Request, address: str) -> Response:
+        where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        mark = "&" if "?" in address else "?"
+        return Response(
+            status_code=303, headers={"Location": f"{address}{mark}{urlencode({'next': where})}"}
+        )
+
+    def _wrong(self, request: Request, error: Exception) -> Response:
+        """Answer where something went wrong: in words of ours; what it was is in the log."""
+        status, text, headers = _told_of(error)
+        if status == _BUG:
+            _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        response = self._told(request, None, text, status)
+        response.headers.update(headers)
+        return response
+
+    async def _http_error(self, request: Request, error: Exception) -> Response:
+        return await run_in_threadpool(self._wrong, request, error)
+
+    def _may(self, user: User | None, name: str) -> bool:
+        action = ACTIONS.get(name)
+        return user is not None and action is not None and not self._doing.why_not(user, action)
+
+    # What is shown
+
     def _shows(self, screen: ScreenOf) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
-            user = self._authenticate(request)
-            if user is None:
-                return self._told(request, None, "Nobody is logged in.", 401)
-            try:
-                found = screen(self._view(request, user))
-            except NoSuchPageError as error:
-                return self._told(request, user, str(error), 404)
-            except ServerError as error:
-                return self._told(request, user, f"The server does not answer: {error}", 503)
-            return self._page(request, user, found.template, found.title, found.data)
+            return self._admit(request, lambda user: self._show(request, user, screen))
 
         return answer
 
     def _answers(self, data: DataOf) -> Callable[[Request], Response]:
         def answer(request: Request) -> Response:
-            user = self._authenticate(request)
-            if user is None:
-                return JSONResponse({"told": "Nobody is logged in."}, 401)
-            try:
-                return JSONResponse(data(self._view(request, user)))
-            except NoSuchPageError as error:
-                return JSONResponse({"told": str(error)}, 404)
-            except ServerError as error:
-                return JSONResponse({"told": f"The server does not answer: {error}"}, 503)
+            return self._admit(request, lambda user: self._json(data(self._view(request, user))))
 
         return answer
 
-    async def _do(self, request: Request) -> Response:
-        """Do what a form asks for, where its user may. A field's values are lines of one text."""
-        form: dict[str, str] = {}
-        for name, value in (await request.form()).multi_items():
-            form[name] = f"{form[name]}\n{value}" if name in form else str(value)
-        return await run_in_threadpool(self._act, request, form)
+    def _show(self, request: Request, user: User, screen: ScreenOf) -> Response:
+        """Return a page, or its main part, or JSON. A part is made once for all browsers."""
+        follows = _followed(request)
+        version, problem = self._live.state(follows)
+        is_part = request.headers.get("hx-request") == "true"
+        is_json = wants_json(request)
+        root = request.scope.get("root_path", "")
+        mark = f'"{version}.{user.role:d}"' if version and not problem else ""
+        if mark and request.headers.get("if-none-match") == mark and (is_part or is_json):
+            return Response(status_code=204 if is_part else 304, headers={"ETag": mark})
 
-    def _act(self, request: Request, form: Mapping[str, str]) -> Response:
-        user = self._authenticate(request)
-        if user is None:
-            return self._told(request, None, "Nobody is logged in.", 401)
-        action = ACTIONS.get(request.path_params["action"])
-        if action is None:
-            return self._told(request, user, "There is no such action.", 404)
-        why = why_refused(request, form.get(FIELD, "")) or self._why_not(user, action)
-        if why:
-            return self._told(request, user, f"Nothing was done: {why}.", 403)
-        told, status = self._done(action, self._view(request, user), form)
-        return self._told(request, user, told, status, action.name)
+        def looks(*, is_part: bool, live: str = "") -> Looks:
+            found = screen(self._view(request, user))
+            return Looks(
+                template=found.template,
+                title=found.title,
+                data=found.data,
+                user=user,
+                live=live,
+                is_part=is_part,
+            )
 
-    def _why_not(self, user: User, action: Action) -> str:
-        if self._read_only:
-            return "this dashboard is read-only"
-        if user.role < action.role:
-            has, takes = user.role.name.lower(), action.role.name.lower()
-            return f"{user.name} is {has}, and it takes {takes}"
-        return ""
+        if is_json:
+            response = self._json(looks(is_part=True).data)
+        elif is_part:
+            key = (root, request.url.path, request.url.query, user.role)
 
-    def _may(self, user: User | None, name: str) -> bool:
-        return user is not None and name in ACTIONS and not self._why_not(user, ACTIONS[name])
+            def made() -> str:
+                return self._renderer.render(request, looks(is_part=True))
 
-    def _done(self, action: Action, view: View, form: Mapping[str, str]) -> tuple[str | Told, int]:
-        """Do it; return what to tell, and the status of the answer."""
-        try:
-            return action.do(view, form), 200
-        except WorkhorseError as error:
-            return f"Nothing was done: {error}", 400
-        except ServerError as error:
-            return f"The server does not answer: {error}", 503
+            text = self._parts.get(key, version, made) if mark else made()
+            response = self._html(request, text)
+        else:
+            live = live_attributes(
+                root, follows, version, is_streamed=_UNSTREAMED not in request.scope
+            )
+            text = self._renderer.render(request, looks(is_part=False, live=live))
+            return self._html(request, text)
+        if mark:
+            response.headers["ETag"] = mark
+        return response
+
+    async def _stream(self, request: Request) -> Response:
+        """Tell a browser when its page has changed, as server-sent events."""
+
+        def answer(user: User) -> Response:
+            del user
+            if _UNSTREAMED in request.scope:
+                return self._told(request, None, "No streams here: ask for the page again.", 404)
+            stream = self._live.stream(request.query_params.get("follows", SERVER))
+            headers = {"X-Accel-Buffering": "no"}
+            return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+
+        return await run_in_threadpool(self._admit, request, answer)
 
     def _view(self, request: Request, user: User) -> View:
         return View(
@@ -185,121 +238,85 @@ class Dashboard:
             redact=self._redact,
         )
 
-    def _not_found(self, request: Request, error: Exception) -> Response:
-        del error
-        return self._told(request, None, "There is no such page.", 404)
+    # What is done
+
+    async def _do(self, request: Request) -> Response:
+        """Do what a form asks for, where its user may."""
+        form = await read_form(request)
+        return await run_in_threadpool(
+            self._admit, request, lambda user: self._act(request, user, form)
+        )
+
+    def _act(self, request: Request, user: User, form: Mapping[str, str]) -> Response:
+        action = ACTIONS.get(request.path_params["action"])
+        if action is None:
+            return self._told(request, user, "There is no such action.", 404)
+        told, status = self._doing.do(action, self._view(request, user), request, form)
+        response = self._told(request, user, told, status, action.name)
+        if status < _BAD:
+            response.headers["HX-Trigger"] = "workhorse:changed"
+        return response
+
+    # Answers
 
     def _told(
         self, request: Request, user: User | None, told: str | Told, status: int, action: str = ""
     ) -> Response:
         found = Told(told) if isinstance(told, str) else told
-        data = {"told": found, "is_problem": status >= _BAD, "action": action}
-        return self._page(request, user, "told.html", found.text, data, status)
-
-    def _page(
-        self,
-        request: Request,
-        user: User | None,
-        template: str,
-        title: str,
-        data: Mapping[str, Any],
-        status: int = 200,
-    ) -> Response:
-        token = form_token_of(request)
-        root = request.scope.get("root_path", "")
-        is_part = request.headers.get("hx-request") == "true"
-        text = self._templates.get_template(template).render(
-            **data,
-            layout="part.html" if is_part else "page.html",
-            title=title,
-            dashboard=self._title,
-            version=__version__,
-            menu=[(path, name) for path, name in MENU if path in SCREENS],
-            shortcuts=SHORTCUTS,
-            has_page=SCREENS.__contains__,
-            with_query=partial(_with_query, request),
-            here=request.url.path.removeprefix(root),
-            may=partial(self._may, user),
-            user=user,
-            read_only=self._read_only,
-            form_field=FIELD,
-            form_token=token,
-            now=time.time(),  # noqa: TID251 - a person's look starts here
-            url=partial(_url, root),
-        )
-        response = HTMLResponse(text, status)
-        if request.cookies.get(COOKIE) != token:
-            secure = request.url.scheme == "https"
-            response.set_cookie(
-                COOKIE, token, path=root or "/", httponly=True, samesite="strict", secure=secure
+        if wants_json(request):
+            return self._json(
+                {"told": found.text, "done": found.done, "total": found.total}, status
             )
+        looks = Looks(
+            template="told.html",
+            title=found.text,
+            data={"told": found, "is_problem": status >= _BAD, "action": action},
+            user=user,
+            is_part=request.headers.get("hx-request") == "true",
+        )
+        return self._html(request, self._renderer.render(request, looks), status)
+
+    def _json(self, data: Mapping[str, Any], status: int = 200) -> Response:
+        return Response(to_json(data, self._redact), status, media_type="application/json")
+
+    def _html(self, request: Request, text: str, status: int = 200) -> Response:
+        """Return a page with the token of this browser in its forms."""
+        token = form_token_of(request)
+        response = HTMLResponse(text.replace(FORM_TOKEN, token), status)
+        keep_form_token(request, response, token)
         return response
 
 
 _BAD: Final = 400
+_BUG: Final = 500
 
 
-def _url(root: str, *words: str) -> str:
-    """Return the address of a page of ours. A slash in a name, or one of dots, is quoted twice.
-
-    >>> _url("/jobs", "queues", "a/b c")
-    '/jobs/queues/a%252Fb%20c'
-    """
-    return root + "".join(f"/{quote(_word(word), safe='')}" for word in words)
+def _followed(request: Request) -> str:
+    """Return what a page follows: one job, or all that the server holds."""
+    job_id = request.path_params.get("job_id") or request.path_params.get("job")
+    return f"{JOB}{unquote(job_id)}" if job_id else SERVER
 
 
-def _word(name: str) -> str:
-    """Return *name* as one word of a path, which servers unquote once, and ``_view`` again."""
-    told = name.replace("%", "%25").replace("/", "%2F")
-    return told.replace(".", "%2E") if told in {".", ".."} else told
+def _told_of(error: Exception) -> tuple[int, str, dict[str, str]]:
+    """Return the status of the answer to an error, what a person is told, and more headers."""
+    status, text, headers = _BUG, "Something went wrong here; the dashboard's log says what.", {}
+    match error:
+        case HTTPException():
+            status, text = error.status_code, _TEXTS.get(error.status_code, error.detail)
+        case NotLocalError():
+            status, text = 403, str(error)
+        case TooManyGuessesError():
+            status, text = 429, str(error)
+            headers = {"Retry-After": str(int(error.seconds) + 1)}
+        case NoSuchPageError():
+            status, text = 404, str(error)
+        case WorkhorseError():
+            status, text = 400, str(error)
+        case ServerError():
+            status, text = 503, f"The server does not answer: {error}"
+        case _:
+            pass
+    return status, text, headers
 
 
-def _with_query(request: Request, **changes: object) -> str:
-    """Return the address of this page with some words of its query changed; empty ones go."""
-    words = {**request.query_params, **{name: str(value) for name, value in changes.items()}}
-    told = urlencode(
-        {name: word for name, word in words.items() if word and (name, word) != ("offset", "0")}
-    )
-    return f"{quote(request.url.path)}?{told}" if told else quote(request.url.path)
-
-
-def _static_folder() -> Path:
-    return Path(str(files("workhorse.dashboard") / "static"))
-
-
-def _environment() -> Environment:
-    found = Environment(
-        loader=PackageLoader("workhorse.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown.visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = found.filters
-    filters.update(
-        duration=shown.duration,
-        moment=shown.moment,
-        number=shown.number,
-        amount=shown.amount,
-        ago=shown.ago,
-        plain=shown.plain,
-        shell=shlex.quote,
-    )
-    return found
-
-
-class _Headers:
-    """Adds the headers of ``security`` to every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                told = [(name.lower().encode(), text.encode()) for name, text in HEADERS.items()]
-                message["headers"] = [*message.get("headers", ()), *told]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+_TEXTS: Final = {404: "There is no such page.", 405: "This address has no such method."}

@@ -125,7 +125,11 @@ class Live:
         Ends after ``LONGEST`` seconds, or with the server it is in; browsers connect anew.
         """
         changed, loop = asyncio.Event(), asyncio.get_running_loop()
-        listener = self.listen(follows, lambda: loop.call_soon_threadsafe(changed.set))
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        listener = self.listen(follows, wake)
         if listener is None:
             return
         try:

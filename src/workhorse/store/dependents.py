@@ -19,9 +19,11 @@ WAITING_ROOMS: Final = ("deferred", "ready")
 
 
 class JobId(NamedTuple):
-    """One job, named by whatever its key says."""
+    """One job, named by whatever its key says, wherever and however it is."""
 
     job_id: bytes
+    within: str = ""
+    states: tuple[str, ...] = ()
 
 
 class Child(NamedTuple):

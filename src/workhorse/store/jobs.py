@@ -87,6 +87,14 @@ class JobId(NamedTuple):
     job_id: str
 
 
+class MeantJob(NamedTuple):
+    """One job, if it is in the queue *within* and one of *states*; whatever it is, by default."""
+
+    job_id: str
+    within: str = ""
+    states: Sequence[State] = ()
+
+
 def enqueue(
     keys: Keys, records: Sequence[JobRecord], *, at_front: Container[str] = ()
 ) -> Call[Enqueued]:
@@ -378,14 +386,9 @@ def requeue(
 
     Only if it is in one of *states*, and of *queue*, where it is given.
     """
-    args: Arguments = {
-        "job_id": job_id,
-        "token": token,
-        "at_front": int(at_front),
-        "within": queue,
-        "states": states,
-    }
-    return script("requeue", keys, args, parse=state_of)
+    items = [MeantJob(job_id, queue, states)]
+    args: Arguments = {"token": token, "at_front": int(at_front), "is_strict": 1}
+    return script("requeue", keys, args, items, parse=lambda reply: state_of(reply[0]))
 
 
 def stop(
@@ -402,14 +405,13 @@ def stop(
 
 def delete(keys: Keys, job_ids: Iterable[str]) -> Call[list[State | None]]:
     """Remove jobs, running ones too; return the states they were in."""
-    items = [JobId(job_id) for job_id in job_ids]
-    return script(
-        "delete",
-        keys,
-        {},
-        items,
-        parse=lambda reply: [state_of(word) for word in without_broken(keys, reply)],
-    )
+    items = [MeantJob(job_id) for job_id in job_ids]
+    return script("delete", keys, {}, items, parse=lambda reply: states_of(keys, reply))
+
+
+def states_of(keys: Keys, reply: list[Any]) -> list[State | None]:
+    """Return the states in the answer of a script for many jobs; None for no job."""
+    return [state_of(word) for word in without_broken(keys, reply)]
 
 
 def empty(keys: Keys, queue: str, *, keep_jobs: bool, forget: bool) -> Plan[int]:

@@ -22,7 +22,8 @@ PAGE: Final = 50
 MOST_LOOKED_AT: Final = 5000
 """Jobs that one call looks at: some tens of milliseconds of the server's time, in slices."""
 _FIRST_SLICE: Final = 100
-_SLICE: Final = 1000
+SLICE: Final = 1000
+"""Jobs that a step looks at."""
 _QUEUES_AT_ONCE: Final = 200
 _MOST_LIMITS: Final = 1000
 
@@ -125,20 +126,28 @@ def search(keys: Keys, query: Query, cursor: str = "", *, length: int = PAGE) ->
     """
     spot = read_spot(cursor)
     sought = yield from prepare(keys, query, spot)
-    if not cursor and (query.id or query.word):
-        named = yield from pages.rows(keys, query.id or query.word)
-        rows = [row for row in named if sought.means(row)]
-        if query.id or rows:
-            return Found(rows, "", len(named), len(named))
+    meant = yield from by_name(keys, sought, cursor)
+    if meant is not None:
+        return Found(meant, "", len(meant), len(meant))
     spot = yield from started_at(keys, sought, spot)
     rows: list[JobRow] = []
     until = spot.looked_at + MOST_LOOKED_AT
     while spot.place and spot.looked_at < until and len(rows) < length:
-        most = _FIRST_SLICE if not rows and spot.looked_at + MOST_LOOKED_AT == until else _SLICE
+        most = _FIRST_SLICE if not rows and spot.looked_at + MOST_LOOKED_AT == until else SLICE
         most = min(most, until - spot.looked_at)
         some, spot = yield from look(keys, sought, spot, length - len(rows), most)
         rows += some
     return Found(rows, write_spot(spot), spot.looked_at, spot.total)
+
+
+def by_name(keys: Keys, sought: Search, cursor: str) -> Plan[list[JobRow] | None]:
+    """Return what is found by its id; None where that is not asked for, and more is to be done."""
+    query = sought.query
+    if cursor or not (query.id or query.word):
+        return None
+    named = yield from pages.rows(keys, query.id or query.word)
+    meant = [row for row in named if sought.means(row)]
+    return meant if query.id or meant else None
 
 
 def read_spot(cursor: str) -> Spot:
@@ -162,7 +171,7 @@ def write_spot(spot: Spot) -> str:
 
 def prepare(keys: Keys, query: Query, spot: Spot) -> Plan[Search]:
     """Return *query* with all that a search needs to know of the server."""
-    now = spot.now or (yield from command("TIME", parse=_moment))
+    now = spot.now or (yield from command("TIME", parse=moment_of))
     after, before = _absolute(query.after, now), _absolute(query.before, now)
     causes = yield from _causes_like(keys, query)
     bare = Search(query, (), causes, after, before)
@@ -182,7 +191,7 @@ def started_at(keys: Keys, sought: Search, spot: Spot) -> Plan[Spot]:
         sizes = [room.size for room in sought.rooms]
         if sizes and sought.rooms[0].place in ("failed_of", "tag"):
             sizes = yield from _sizes(keys, sought.rooms)
-        now = yield from command("TIME", parse=_moment)
+        now = yield from command("TIME", parse=moment_of)
         return _room_at(sought, Spot(total=sum(sizes), now=now), 0)
     here = (_KINDS.index(spot.place), spot.name)
     for number, room in enumerate(sought.rooms):
@@ -287,8 +296,7 @@ def _limited(keys: Keys) -> Plan[list[Room]]:
     while cursor != b"0" and seen < _MOST_LIMITS:
         cursor, names = yield from limits.some_names(keys, cursor or b"0")
         seen += len(names)
-        for name in names:
-            found.append(Room("limited", shown(name), 0))
+        found += [Room("limited", shown(name), 0) for name in names]
     sizes = yield from _sizes(keys, found)
     return [room._replace(size=size) for room, size in zip(found, sizes, strict=True) if size]
 
@@ -323,6 +331,7 @@ def _to_the_second(moment: datetime | None) -> str:
     return moment.astimezone(UTC).isoformat()[:19] if moment else ""
 
 
-def _moment(reply: list[bytes]) -> float:
+def moment_of(reply: list[bytes]) -> float:
+    """Return the server's time, in seconds since 1970, of its answer to TIME."""
     seconds, micros = reply
     return int(seconds) + int(micros) / 1_000_000
