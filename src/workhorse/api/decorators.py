@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from workhorse.api.classes import choose_class
@@ -71,6 +71,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         rate_limit: RateLimit | None = None,
         unique: bool = False,
         group_id: str | None = None,
+        tags: Sequence[str] | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
@@ -97,6 +98,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "webhooks": webhooks,
             "unique": unique,
             "group_id": group_id,
+            "tags": tags,
         }
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:
