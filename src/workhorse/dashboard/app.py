@@ -29,6 +29,7 @@ from workhorse.dashboard.login import Login
 from workhorse.dashboard.parts import Parts
 from workhorse.dashboard.redaction import hide_secrets
 from workhorse.dashboard.rendering import FORM_TOKEN, Looks, Renderer, live_attributes, safely
+from workhorse.dashboard.metrics import metrics_route
 from workhorse.dashboard.screens import SCREENS
 from workhorse.dashboard.security import SafeHeaders, form_token_of, keep_form_token, read_form
 from workhorse.dashboard.static_files import StaticFilesOfOurs
@@ -74,6 +75,7 @@ class Dashboard:
             may=self._may,
             read_only=read_only,
             has_logout=isinstance(authenticate, Tokens),
+from workhorse.dashboard.metrics import metrics_route
         )
         self._login = (
             Login(authenticate, self._renderer) if isinstance(authenticate, Tokens) else None
@@ -108,6 +110,7 @@ class Dashboard:
                 *(Route(path, self._answers(data)) for path, data in DATA.items()),
                 Route("/do/{action}", self._do, methods=["POST"]),
                 Route("/live", self._stream),
+                metrics_route(self._store.client, self._authenticate, self._wrong),
                 Mount("/static", StaticFilesOfOurs()),
                 *(self._login.routes if self._login else ()),
             ],
