@@ -26,10 +26,10 @@ from workhorse.dashboard.doing import Doing
 from workhorse.dashboard.guesses import TooManyGuessesError
 from workhorse.dashboard.live import JOB, SERVER, Live
 from workhorse.dashboard.login import Login
+from workhorse.dashboard.metrics import metrics_route
 from workhorse.dashboard.parts import Parts
 from workhorse.dashboard.redaction import hide_secrets
 from workhorse.dashboard.rendering import FORM_TOKEN, Looks, Renderer, live_attributes, safely
-from workhorse.dashboard.metrics import metrics_route
 from workhorse.dashboard.screens import SCREENS
 from workhorse.dashboard.security import SafeHeaders, form_token_of, keep_form_token, read_form
 from workhorse.dashboard.static_files import StaticFilesOfOurs
@@ -75,7 +75,6 @@ class Dashboard:
             may=self._may,
             read_only=read_only,
             has_logout=isinstance(authenticate, Tokens),
-from workhorse.dashboard.metrics import metrics_route
         )
         self._login = (
             Login(authenticate, self._renderer) if isinstance(authenticate, Tokens) else None
