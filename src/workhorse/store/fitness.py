@@ -24,7 +24,7 @@ class Fitness(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Bytes that a server has in use, and may have; None where it has no limit, or does not tell."""
+    """Bytes that a server has in use, and may have; None for no limit, and for what it hides."""
 
     used: int | None = None
     limit: int | None = None

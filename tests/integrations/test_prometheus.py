@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
+import pytest
 import redis
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,9 +14,26 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.support.lives import Life
+from tests.support.sites import serving
 from workhorse.core.outcomes import Raised, Returned
+from workhorse.dashboard import Dashboard
+from workhorse.dashboard.access import Role
+from workhorse.dashboard.tokens import Tokens, new_token
 from workhorse.integrations import prometheus
 from workhorse.integrations.prometheus import Exposition, metrics_response
+
+
+@pytest.fixture
+def life(client: redis.Redis) -> Life:
+    """An empty Valkey."""
+    return Life(client)
+
+
+@pytest.fixture
+def every_life(every_client: redis.Redis) -> Life:
+    """Each server that we support in turn, empty."""
+    return Life(every_client)
+
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
@@ -159,3 +178,25 @@ def test_keys_of_another_kind_do_not_keep_back_the_rest(life: Life) -> None:
         assert told["workhorse_up", ()] == 1
         assert told["workhorse_scrape_errors_total", ()] == unread
         assert told["workhorse_server_memory_bytes", ()] > 0
+
+
+def test_the_dashboard_tells_them_to_who_has_a_token(life: Life) -> None:
+    live(life)
+    token, holder = new_token("prometheus", Role.VIEWER)
+    app = Dashboard(life.client, authenticate=Tokens(holder.line))
+    with serving(app) as site:
+        refused = httpx.get(f"{site.url}/metrics")
+        told = httpx.get(f"{site.url}/metrics", headers={"Authorization": f"Bearer {token}"})
+        wrong = httpx.get(f"{site.url}/metrics", headers={"Authorization": "Bearer wh_wrong"})
+    assert (refused.status_code, wrong.status_code) == (401, 401)
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert told.status_code == 200
+    assert told.headers["content-type"].startswith("text/plain")
+    assert 'workhorse_jobs{queue="q",state="queued"} 1.0' in told.text
+
+
+def test_the_dashboard_of_this_machine_tells_them_to_this_machine(life: Life) -> None:
+    with serving(Dashboard(life.client)) as site:
+        assert "workhorse_up 1.0" in httpx.get(f"{site.url}/metrics").text
+        foreign = httpx.get(f"{site.url}/metrics", headers={"Host": "evil.example"})
+    assert foreign.status_code == 403
