@@ -33,6 +33,8 @@ _COMMANDS: Final = {
     "requeue": "Run failed jobs again.",
     "empty": "Delete the jobs that wait.",
     "server": "Start, stop or look at the embedded server.",
+    "metrics": "Print metrics for Prometheus.",
+    "health": "Ask a worker's supervisor whether it is well.",
     "doctor": "Say what is wrong, and what to do about it.",
 }
 
