@@ -30,7 +30,6 @@ def test_limits_are_seen_with_who_has_a_place_and_who_waits(
     expect(row.locator("td.num")).to_have_text(["1", "1", "2"])
     row.locator("a.open").click()
     page.wait_for_load_state()
-    page.wait_for_load_state()
     taken, waiting = page.locator("section").all()
     expect(taken).to_contain_text(holder.id)
     expect(waiting.locator("tbody tr")).to_have_count(2)
@@ -39,7 +38,6 @@ def test_limits_are_seen_with_who_has_a_place_and_who_waits(
     expect(page.get_by_role("status")).to_contain_text("Canceled")
     assert waiters[0].get_status() == "canceled"
     waiting.locator("a.open").last.click()
-    page.wait_for_load_state()
     page.wait_for_load_state()
     expect(page.locator("main")).to_contain_text("It waits for a place of the limit")
     ends.touch()
@@ -61,7 +59,6 @@ def test_groups_and_functions_are_seen_by_how_they_fared(
     row = page.locator("tbody tr")
     expect(row).to_contain_text("2 finished, 1 failed")
     row.locator("a.open").click()
-    page.wait_for_load_state()
     page.wait_for_load_state()
     expect(page.locator("main")).to_contain_text("3 of 3 have ended")
     expect(page.locator("tbody tr")).to_have_count(3)
