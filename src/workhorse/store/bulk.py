@@ -23,7 +23,7 @@ from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_queue_name, new_token
 from workhorse.core.queries import Query
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
-from workhorse.store import jobs, moves, pages, search
+from workhorse.store import jobs, moves, pages, schedule, search
 from workhorse.store.calls import Call, Plan, command
 from workhorse.store.jobs import MeantJob
 from workhorse.store.pages import JobRow, Place
@@ -145,6 +145,35 @@ def move_some(keys: Keys, where: Where, limit: int = LIMIT, *, to: str) -> Plan[
     states = _states_of(Event.CANCEL) | frozenset(ENDED)
     deed = _Deed(act, states - {State.STARTED}, _OF_A_QUEUE, to=queue)
     return _some(keys, where, limit, deed)
+
+
+def hasten_some(keys: Keys, where: Where, limit: int = LIMIT) -> Plan[Part]:
+    """Have some jobs run now that wait for their time, or for others; say what became of them."""
+    token = new_token()
+
+    def act(meant: Sequence[MeantJob]) -> Plan[int]:
+        done = 0
+        for job_id, _, (state,) in meant:
+            was = yield from schedule.hasten(keys, job_id, token=token)
+            done += was is state
+        return done
+
+    states = frozenset({State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE})
+    return _some(keys, where, limit, _Deed(act, states, frozenset(("scheduled", "deferred"))))
+
+
+def stop_some(keys: Keys, where: Where, limit: int = LIMIT) -> Plan[Part]:
+    """Have some running jobs ended, as ``jobs.stop`` does, and say how many were asked to."""
+    token = new_token()
+
+    def act(meant: Sequence[MeantJob]) -> Plan[int]:
+        done = 0
+        for job_id, _, (state,) in meant:
+            was = yield from jobs.stop(keys, job_id, token=token)
+            done += was is state
+        return done
+
+    return _some(keys, where, limit, _Deed(act, frozenset({State.STARTED}), frozenset()))
 
 
 def _states_of(event: Event) -> frozenset[State]:

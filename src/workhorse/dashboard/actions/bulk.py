@@ -3,112 +3,83 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, cast
 
 from workhorse.core.errors import InvalidOptionError
-from workhorse.core.ids import new_token
-from workhorse.core.states import ENDED, TRANSITIONS, Event, State
+from workhorse.core.ids import check_queue_name
+from workhorse.core.queries import parse
 from workhorse.dashboard.access import Role
+from workhorse.dashboard.security import FIELD
 from workhorse.dashboard.view import Action, Told, View
-from workhorse.store import jobs, pages, schedule
+from workhorse.store import bulk, pages
+from workhorse.store.bulk import Part, Where
+from workhorse.store.calls import Plan
 from workhorse.store.pages import Place
+from workhorse.wire.keys import Keys
 
-Change = Callable[[View, Sequence[str]], int]
-"""Does something to these jobs; returns how many it was done to."""
+Form = Mapping[str, str]
+Deed = Callable[[Keys, Where], Plan[Part]]
+"""Does something to one slice of jobs."""
 
 SLICE: Final = 0.4
 """Seconds for which one request works: then the page tells how far it is, and goes on."""
-_STEP: Final = 50
-"""Jobs that are read at once."""
+PLACES: Final[tuple[Place, ...]] = (
+    "queued", "started", "scheduled", "deferred", "failed", "finished", "canceled", "failed_of",
+    "limited", "tag",
+)  # fmt: skip
+"""Whose jobs can all be changed at once."""
+_DIGITS: Final = 12
 
 
-def _requeue(view: View, job_ids: Sequence[str]) -> int:
-    return _count(
-        (view.store.run(jobs.requeue(view.keys, each, token=new_token())) for each in job_ids),
-        ENDED,
-    )
+def some(deed: Deed, done: str, view: View, form: Form) -> str | Told:
+    """Do it to jobs for a while; return what was done, and how it goes on.
 
-
-def _cancel(view: View, job_ids: Sequence[str]) -> int:
-    return _count(
-        (view.store.run(jobs.cancel(view.keys, each, token=new_token())) for each in job_ids),
-        [state for state, event in TRANSITIONS if event is Event.CANCEL and state],
-    )
-
-
-def _stop(view: View, job_ids: Sequence[str]) -> int:
-    return _count(
-        (view.store.run(jobs.stop(view.keys, each, token=new_token())) for each in job_ids),
-        [State.STARTED],
-    )
-
-
-def _hasten(view: View, job_ids: Sequence[str]) -> int:
-    return _count(
-        (view.store.run(schedule.hasten(view.keys, each, token=new_token())) for each in job_ids),
-        [State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE],
-    )
-
-
-def _delete(view: View, job_ids: Sequence[str]) -> int:
-    return sum(state is not None for state in view.store.run(jobs.delete(view.keys, job_ids)))
-
-
-def _count(was: Iterable[State | None], states: Sequence[State]) -> int:
-    return sum(state in states for state in was)
-
-
-def _several(change: Change, done: str, view: View, form: Mapping[str, str]) -> str | Told:
-    """Do it to the jobs whose ids are in the form, or to all of the place that it names."""
-    if form.get("all"):
-        return _slice(change, done, view, form)
-    job_ids = [each for each in form.get("id", "").split("\n") if each.strip()][: pages.MOST]
-    if not job_ids:
-        raise InvalidOptionError("no job was chosen")
-    many = change(view, [each.strip() for each in job_ids])
-    return _told(done, many, len(job_ids) - many)
-
-
-def _slice(change: Change, done: str, view: View, form: Mapping[str, str]) -> Told:
-    """Do it to some of the jobs of a place, and tell how it goes on.
-
-    Those that it can't be done to are left behind, and so is what comes to the place meanwhile.
+    The *form* has their ``id``, one a line; or ``all``, and the ``place`` and ``name`` in which
+    they are, or the query ``q`` that they are like. *done* is what happened to them, as a word.
     """
-    place, name = cast("Place", form.get("place", "")), form.get("name", "")
-    if place not in PLACES:
-        raise InvalidOptionError(f"jobs are in {', '.join(PLACES)}, not {place!r:.100}")
-    many, left = (_number(form.get(field, "")) for field in ("done", "left"))
-    total = _number(form.get("total", ""))
+    where = _where(form)
+    many, left = _number(form.get("done", "")), _number(form.get("left", ""))
     until = time.monotonic() + SLICE
     while True:
-        found = view.store.run(
-            pages.page(view.keys, place, name, offset=left, length=_STEP, backwards=False)
-        )
-        total = total or found.total
-        if not found.rows or many + left >= total:
-            return Told(_told(done, many, left))
-        changed = change(view, [row.id for row in found.rows])
-        many, left = many + changed, left + len(found.rows) - changed
+        part = view.store.run(deed(view.keys, where))
+        many, left = many + part.done, left + part.left
+        if part.rest is None:
+            return _told(done, many, left)
+        where = part.rest
         if time.monotonic() > until:
             break
-    fields = {"all": "1", "place": place, "name": name}
-    numbers = {"done": str(many), "left": str(left), "total": str(total)}
-    return Told(f"{done} ...", many + left, total, {**fields, **numbers})
+    again = {
+        **{name: value for name, value in form.items() if name != FIELD},
+        "cursor": where.cursor,
+        "done": str(many),
+        "left": str(left),
+    }
+    return Told(f"{done} {many:,} so far.", part.looked_at, part.total, again)
 
 
-def delete_all(view: View, form: Mapping[str, str], queue: str) -> Told:
-    """Delete some of the jobs that wait on *queue*, and tell how it goes on."""
-    told = _slice(_delete, "Deleted", view, {**form, "place": "queued", "name": queue})
-    if told.again is None:
-        return told
-    return replace(told, again={**told.again, "queue": queue, "typed": queue})
+def _where(form: Form) -> Where:
+    cursor = form.get("cursor", "")
+    if not form.get("all"):
+        job_ids = [each.strip() for each in form.get("id", "").split("\n") if each.strip()]
+        if not job_ids:
+            raise InvalidOptionError("no job was chosen")
+        return Where(ids=job_ids[: pages.MOST], cursor=cursor)
+    if "q" in form:
+        query = parse(form["q"])
+        if not query:
+            raise InvalidOptionError("the query is empty: it would mean every job")
+        return Where(query=query, cursor=cursor)
+    place = form.get("place", "")
+    if place not in PLACES:
+        raise InvalidOptionError(f"jobs are in {', '.join(PLACES)}, not {place!r:.100}")
+    return Where(place=cast("Place", place), name=form.get("name", ""), cursor=cursor)
 
 
-PLACES: Final = ("queued", "started", "scheduled", "deferred", "failed", "finished", "canceled")
-"""Whose jobs can all be changed at once."""
+def _move(view: View, form: Form) -> str | Told:
+    to = check_queue_name(form.get("to", "").strip())
+    return some(partial(bulk.move_some, to=to), f"Moved to {to}:", view, form)
 
 
 def _told(done: str, many: int, left: int) -> str:
@@ -128,12 +99,11 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else 0
 
 
-_DIGITS: Final = 12
-
 BULK_ACTIONS: Final = (
-    Action("jobs-retry", Role.OPERATOR, partial(_several, _requeue, "Queued again")),
-    Action("jobs-cancel", Role.OPERATOR, partial(_several, _cancel, "Canceled")),
-    Action("jobs-stop", Role.OPERATOR, partial(_several, _stop, "Asked to stop")),
-    Action("jobs-run", Role.OPERATOR, partial(_several, _hasten, "Queued")),
-    Action("jobs-delete", Role.ADMIN, partial(_several, _delete, "Deleted")),
+    Action("jobs-retry", Role.OPERATOR, partial(some, bulk.retry_some, "Queued again:")),
+    Action("jobs-cancel", Role.OPERATOR, partial(some, bulk.cancel_some, "Canceled")),
+    Action("jobs-stop", Role.OPERATOR, partial(some, bulk.stop_some, "Asked to stop:")),
+    Action("jobs-run", Role.OPERATOR, partial(some, bulk.hasten_some, "Run now:")),
+    Action("jobs-move", Role.OPERATOR, _move),
+    Action("jobs-delete", Role.ADMIN, partial(some, bulk.delete_some, "Deleted")),
 )

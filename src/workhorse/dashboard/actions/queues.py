@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from workhorse.core.durations import in_words
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_queue_name
 from workhorse.dashboard.access import Role
-from workhorse.dashboard.actions.bulk import delete_all
+from workhorse.dashboard.actions.bulk import some
 from workhorse.dashboard.view import Action, Told, View
-from workhorse.store import pauses
+from workhorse.store import bulk, pauses
 
 _LONGEST: Final = 10 * 365 * 86400
 
@@ -43,11 +44,23 @@ def _empty(view: View, form: Mapping[str, str]) -> str | Told:
     queue = check_queue_name(form.get("queue", ""))
     if form.get("typed", "") != queue:
         raise InvalidOptionError(f"type the queue's name, {queue}, to confirm that it is emptied")
-    return delete_all(view, form, queue)
+    whole = {**form, "all": "1", "place": "queued", "name": queue}
+    return some(bulk.delete_some, "Deleted", view, whole)
+
+
+def _move(view: View, form: Mapping[str, str]) -> str | Told:
+    """Give all that waits to another queue."""
+    queue = check_queue_name(form.get("queue", ""))
+    to = check_queue_name(form.get("to", "").strip())
+    if to == queue:
+        raise InvalidOptionError(f"the jobs wait on {queue} already")
+    whole = {**form, "all": "1", "place": "queued", "name": queue}
+    return some(partial(bulk.move_some, to=to), f"Moved to {to}:", view, whole)
 
 
 QUEUE_ACTIONS: Final = (
     Action("queue-pause", Role.OPERATOR, _pause),
     Action("queue-resume", Role.OPERATOR, _resume),
+    Action("queue-move", Role.OPERATOR, _move),
     Action("queue-empty", Role.ADMIN, _empty),
 )

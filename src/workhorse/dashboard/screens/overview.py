@@ -163,8 +163,8 @@ def _rate(series: Series) -> Rate | None:
 def _lines(values: Sequence[float | None], most: float) -> list[str]:
     """Return the points of lines in a box of 100 by 20, one line for each run of known values.
 
-    >>> _lines([0, 1, None, 2, 2], 2)
-    ['0,19 25,10', '75,1 100,1']
+    >>> _lines([0, 1, None, 2, None], 2)
+    ['0,19 25,10', '75,1 77,1']
     """
     step = 100 / max(len(values) - 1, 1)
     lines: list[list[str]] = [[]]
@@ -172,7 +172,11 @@ def _lines(values: Sequence[float | None], most: float) -> list[str]:
         if value is None:
             lines.append([])
         else:
-            lines[-1].append(f"{i * step:g},{19 - 18 * value / most:g}")
+            at, height = i * step, f"{19 - 18 * value / most:g}"
+            lines[-1].append(f"{at:g},{height}")
+            alone = i + 1 == len(values) or values[i + 1] is None
+            if alone and len(lines[-1]) == 1:
+                lines[-1].append(f"{at + 2:g},{height}")
     return [" ".join(line) for line in lines if line]
 
 

@@ -62,7 +62,7 @@
     const grid = { stroke: faint(found.text), width: 1 };
     const font = "11px system-ui, sans-serif";
     return {
-      width, height: 150, legend: { show: false }, padding: [8, 8, 0, 0],
+      width, height: 150, legend: { show: false }, padding: [8, 18, 0, 0],
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "workhorse" } },
       scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.1 : 1] } },
       axes: [
@@ -71,7 +71,8 @@
           values: (_, splits) => splits.map((value) => (value === null ? "" : format(value))) },
       ],
       series: [{}, ...data.series.map((each, i) => ({
-        label: each.name, stroke: found.series[i], width: 1.5, spanGaps: false, points: { show: false },
+        label: each.name, stroke: found.series[i], width: 1.5, spanGaps: false,
+        points: { size: 5, show: (_, i) => charts.get(figure.id).data.series[i - 1].values.filter((value) => value !== null).length < 3 },
         fill: each.fill ? faint(found.series[i]) : undefined,
       }))],
       hooks: { setCursor: [(plot) => legend(figure, charts.get(figure.id).data, plot.cursor.idx ?? null)] },

@@ -113,7 +113,7 @@
 
   function chosen(form) {
     const all = $('input[name="all"]', form);
-    if (all?.checked) return all.parentElement.textContent.trim().split(" ")[1];
+    if (all?.checked) return $("[data-total]", form).textContent || "all matching";
     return String(boxes(form).filter((box) => box.checked).length);
   }
 
@@ -165,7 +165,7 @@
     lastBox = box;
   });
 
-  // What people changed is left alone when a page is renewed.
+  // What people changed is left alone when a page is renewed. (Not what has the focus: a button would keep its old name.)
 
   const touched = new WeakSet();
   const opens = new Set(["DETAILS", "DIALOG"]);
@@ -177,7 +177,6 @@
     beforeAttributeUpdated: (name, node) =>
       !(name === "open" && opens.has(node.nodeName)) && !(name === "class" && node.matches("tr.here")),
   });
-  Idiomorph.defaults.ignoreActiveValue = true;
 
   // Told: what was done goes by itself; what went wrong stays until it is closed.
 
@@ -186,13 +185,6 @@
     const told = $("#told .told");
     if (!told) return;
     clearTimeout(forgetting);
-    const close = document.createElement("button");
-    close.type = "button";
-    close.className = "bare close";
-    close.textContent = "×";
-    close.setAttribute("aria-label", "Close");
-    close.onclick = () => { $("#told").textContent = ""; };
-    told.append(close);
     if (told.matches(".bad") || $("form", told)) return;
     forgetting = setTimeout(() => {
       if (!told.matches(":hover, :focus-within")) told.remove();
@@ -210,16 +202,19 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     if (event.detail.target.id === "main") tellAll();
   });
-  for (const [name, text] of [["htmx:sendError", "The dashboard does not answer."]]) {
-    document.addEventListener(name, (event) => {
-      if (event.detail.elt.id === "main") return;
-      const told = document.createElement("div");
-      told.className = "told bad";
-      told.textContent = text;
-      $("#told").replaceChildren(told);
-      tellOutcome();
-    });
-  }
+  document.addEventListener("htmx:sendError", (event) => {
+    if (event.detail.elt.id === "main") return;
+    const told = document.createElement("div");
+    told.className = "told bad";
+    told.textContent = "The dashboard does not answer: nothing was done, as far as this page knows.";
+    const close = document.createElement("button");
+    close.className = "bare close";
+    close.textContent = "×";
+    close.setAttribute("aria-label", "Close");
+    told.append(close);
+    $("#told").replaceChildren(told);
+    tellOutcome();
+  });
 
   document.addEventListener("click", (event) => {
     const target = event.target;
@@ -229,6 +224,10 @@
     } else if (target.id === "theme") nextTheme();
     else if (target.nodeName === "DIALOG") target.close(); // beside it
     for (const drop of $$("details.drop[open]")) if (!drop.contains(target)) drop.open = false;
+    if (target.matches?.("#told .close")) {
+      for (const form of $$("#told form")) htmx.trigger(form, "htmx:abort");
+      $("#told").replaceChildren();
+    }
     const copy = target.closest?.("[data-copy]");
     if (copy) {
       navigator.clipboard?.writeText(copy.dataset.copy);
