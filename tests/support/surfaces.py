@@ -67,6 +67,7 @@ OPTIONS = (
          "failed=https://example.com/b"),
     ),
     Option("group_id", "g", ("--group", "g")),
+    Option("capture_logs", False, ("--no-capture-logs",)),  # noqa: FBT003 - the option's value
     Option("unique", True, ("--unique", "--job-id", "one")),  # noqa: FBT003 - the option's value
 )  # fmt: skip
 

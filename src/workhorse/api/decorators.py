@@ -73,6 +73,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         group_id: str | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        capture_logs: bool | None = None,
     ) -> None:
         made = choose_class("queue_class", queue_class, Queue)
         self._make = functools.partial(made, connection=connection)
@@ -97,6 +98,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "webhooks": webhooks,
             "unique": unique,
             "group_id": group_id,
+            "capture_logs": capture_logs,
         }
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:

@@ -38,6 +38,7 @@ _RESERVED: Final = {
     "webhooks": "webhooks",
     "unique": "unique",
     "group_id": "group_id",
+    "capture_logs": "capture_logs",
 }
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
 
@@ -79,6 +80,7 @@ class NewCalls:
         scheduled_for: datetime | None = None,
         due_in: timedelta | float | None = None,
         group_id: str | None = None,
+        capture_logs: bool | None = None,
     ) -> EnqueueData:
         """Return one call for ``enqueue_many``, due at a moment or in a while."""
         due = None if scheduled_for is None else check_moment("scheduled_for", scheduled_for)
@@ -87,6 +89,7 @@ class NewCalls:
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
             on_failure, on_stopped, rate_limit, webhooks, unique, due, seconds, group_id,
+            capture_logs,
         )  # fmt: skip
 
     def create_job(  # noqa: PLR0913, PLR0917 - RQ's signature
@@ -114,6 +117,7 @@ class NewCalls:
         rate_limit: RateLimit | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        capture_logs: bool | None = None,
     ) -> Job:
         """Return a new job of this queue that is not stored; ``enqueue_job`` stores and queues it.
 
@@ -123,7 +127,7 @@ class NewCalls:
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts, depends_on=depends_on,
             repeat=repeat, on_success=on_success, on_failure=on_failure, on_stopped=on_stopped,
-            rate_limit=rate_limit, webhooks=webhooks, group_id=group_id,
+            rate_limit=rate_limit, webhooks=webhooks, group_id=group_id, capture_logs=capture_logs,
         )  # fmt: skip
         record = self._new_record(data)
         record.status = check_state(status)

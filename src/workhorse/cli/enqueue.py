@@ -139,6 +139,11 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
 @click.option("--unique", is_flag=True, help="Refuse a --job-id that there is already.")
 @click.option("--meta", metavar="JSON", help="Notes to keep with the job: a JSON object.")
 @click.option("--group", metavar="NAME", help="A group that the job belongs to.")
+@click.option(
+    "--capture-logs/--no-capture-logs",
+    default=None,
+    help="Keep what it logs and prints with it, or not; else its worker says so.",
+)
 @on_lost_option
 @max_starts_option
 @serializer_option
@@ -169,6 +174,7 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         max_starts=given["max_starts"],
         depends_on=_parents(given),
         unique=given["unique"],
+        capture_logs=given["capture_logs"],
         due_in=given["schedule_in"],
         scheduled_for=_moment(given["schedule_at"]),
         **made_of(given),
