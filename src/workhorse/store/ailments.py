@@ -125,7 +125,7 @@ def _lapsed(facts: Facts) -> Iterator[Ailment]:
             f"{_count(late.many)} of {late.name} held by workers that are gone, the first "
             f"since {_since(late, facts)}",
             "no supervisor recovers them: they neither run nor fail",
-            f"workhorse worker {_word(late.name)}    # any worker of ours on the queue recovers them",
+            f"workhorse worker {_word(late.name)}    # any worker of ours recovers them",
             (late.name,),
         )
 
