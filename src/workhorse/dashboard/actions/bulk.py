@@ -36,7 +36,7 @@ _DIGITS: Final = 12
 def some(deed: Deed, done: str, view: View, form: Form) -> str | Told:
     """Do it to jobs for a while; return what was done, and how it goes on.
 
-    The *form* has their ``id``, one a line; or ``all``, and the ``place`` and ``name`` in which
+    The *form* has their ``ids``, one a line; or ``all``, and the ``place`` and ``name`` in which
     they are, or the query ``q`` that they are like. *done* is what happened to them, as a word.
     """
     where = _where(form)
@@ -62,7 +62,7 @@ def some(deed: Deed, done: str, view: View, form: Form) -> str | Told:
 def _where(form: Form) -> Where:
     cursor = form.get("cursor", "")
     if not form.get("all"):
-        job_ids = [each.strip() for each in form.get("id", "").split("\n") if each.strip()]
+        job_ids = [each.strip() for each in form.get("ids", "").split("\n") if each.strip()]
         if not job_ids:
             raise InvalidOptionError("no job was chosen")
         return Where(ids=job_ids[: pages.MOST], cursor=cursor)

@@ -109,7 +109,7 @@
 
   // Selections: rows of a table, and all that match.
 
-  const boxes = (form) => $$(`input[name="id"][form="${CSS.escape(form.id)}"]`);
+  const boxes = (form) => $$(`input[name="ids"][form="${CSS.escape(form.id)}"]`);
 
   function chosen(form) {
     const all = $('input[name="all"]', form);
@@ -155,7 +155,7 @@
 
   let lastBox = null;
   document.addEventListener("click", (event) => {
-    const box = event.target.closest?.('input[name="id"]');
+    const box = event.target.closest?.('input[name="ids"]');
     if (!box) return;
     if (event.shiftKey && lastBox?.isConnected && lastBox.form === box.form) {
       const found = boxes(box.form);
