@@ -22,7 +22,7 @@ ROOT: Final = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import uvicorn  # noqa: E402 - after its folder is known
-from playwright.sync_api import Browser, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, ViewportSize, sync_playwright  # noqa: E402
 
 from demo.shop_traffic import open_shop, take_orders  # noqa: E402
 from tests.browser.conftest import CHROMIUM, FLAGS  # noqa: E402
@@ -31,8 +31,8 @@ from workhorse.store.connections import connect  # noqa: E402
 from workhorse.store.scratch import ScratchServer  # noqa: E402
 
 QUEUES: Final = ("high", "mail", "default", "photos", "reports")
-DESKTOP: Final = {"width": 1280, "height": 860}
-PHONE: Final = {"width": 390, "height": 844}
+DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 860}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
 @dataclass(frozen=True)

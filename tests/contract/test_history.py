@@ -219,7 +219,7 @@ def test_a_large_fleet_is_sampled_in_slices(life: Life) -> None:
 
 
 def test_a_fleet_too_large_for_one_run_is_gone_on_with(life: Life) -> None:
-    life.client.sadd("rq:queues", *(f"rq:queue:q{number}" for number in range(11 * BUDGET)))
+    life.client.sadd("rq:queues", *(f"rq:queue:q{number}" for number in range(14 * BUDGET)))
     duty = Sample(life.store, life.keys)
     soon = duty.run_once(0, at=NOON).again_in
     assert soon is not None

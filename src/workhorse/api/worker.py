@@ -104,8 +104,7 @@ class Worker(ExceptionHandlers):
         del maintenance_interval, job_monitoring_interval
         refuse_unknown(unknown, refused=_REFUSED, where=type(self).__name__)
         several = _several(queues)
-        first = next((queue for queue in several if isinstance(queue, Queue)), None)
-        connection, serializer = _as_first(first, connection, serializer)
+        first, connection, serializer = _as_first(several, connection, serializer)
         self._link, self._shutdown = link_to(connection), Shutdown(stop_now)
         self._choose_classes(job_class or _class_of(first), queue_class)
         options = WorkerOptions(
@@ -307,13 +306,16 @@ def _class_of(queue: Queue | None) -> type[Job] | None:
 
 
 def _as_first(
-    queue: Queue | None, connection: Client | str | None, serializer: Serializer | str | None
-) -> tuple[Client | str | None, Serializer | str | None]:
-    """Return a connection and a serializer: as given, else those of *queue*."""
+    queues: Sequence[Queue | str],
+    connection: Client | str | None,
+    serializer: Serializer | str | None,
+) -> tuple[Queue | None, Client | str | None, Serializer | str | None]:
+    """Return the first Queue, a connection and a serializer: as given, else those of that."""
+    queue = next((one for one in queues if isinstance(one, Queue)), None)
     if queue is not None:
         connection = queue.connection if connection is None else connection
         serializer = queue.serializer if serializer is None else serializer
-    return connection, serializer
+    return queue, connection, serializer
 
 
 def check_strategy(strategy: str) -> Strategy:

@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "enqueue": "Put a call of a function on a queue.",
     "cron": "Fire jobs by their schedules; list and change these.",
     "info": "Show queues and workers.",
+    "top": "Watch queues, workers, failures and functions.",
     "failed": "Show what jobs failed of; retry or delete these.",
     "dashboard": "Show them, and steer them, in a browser.",
     "queue": "List queues, pause or resume one, empty it.",
@@ -32,7 +33,7 @@ _COMMANDS: Final = {
     "requeue": "Run failed jobs again.",
     "empty": "Delete the jobs that wait.",
     "server": "Start, stop or look at the embedded server.",
-    "doctor": "Say what is not as it should be.",
+    "doctor": "Say what is wrong, and what to do about it.",
 }
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from workhorse.cli.output import utc
-from workhorse.core.settings import REGISTER_EVERY, WORKER_TTL
 from workhorse.store import clock, overview, pauses, roster, views
+from workhorse.store.ailments import is_silent
 from workhorse.store.calls import Call
 from workhorse.store.drivers import Store
 from workhorse.store.overview import QueueRow
@@ -86,16 +86,6 @@ def _slices(items: Sequence[T], size: int = _SLICE) -> Iterator[Sequence[T]]:
 
 def _flat(parts: Sequence[Sequence[T]]) -> list[T]:
     return [one for part in parts for one in part]
-
-
-_SILENT: Final = {True: 4 * REGISTER_EVERY, False: float(WORKER_TTL)}
-"""Seconds without a sign of life that are no pause any more: of ours, and of RQ's workers, which
-give none while they wait for a job."""
-
-
-def is_silent(worker: WorkerRow, now: float) -> bool:
-    """Return whether nothing was heard of *worker* for too long."""
-    return worker.seen_at is None or now - worker.seen_at.timestamp() > _SILENT[worker.is_ours]
 
 
 def queue_shape(row: QueueRow, now: float) -> dict[str, Any]:

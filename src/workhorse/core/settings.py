@@ -53,7 +53,7 @@ LOG_TTL = 2_592_000
 RQ's client knows nothing of logs, and may delete their jobs."""
 REPORT_EVERY = 0.25
 """Seconds between two reports of a job: what a killed process had not told yet is lost."""
-REPORT_FOR = 1.0
+REPORT_FOR = 3.0
 """Seconds for which a job's end waits for its last report to arrive."""
 
 BELL_SECONDS = 1

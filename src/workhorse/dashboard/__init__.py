@@ -4,7 +4,9 @@
 Flask and Django; ``workhorse dashboard`` serves it by itself.
 """
 
-from workhorse.dashboard.access import Role, User
+from workhorse.dashboard.access import Authenticate, Role, User
 from workhorse.dashboard.app import Dashboard
+from workhorse.dashboard.redaction import hide_secrets
+from workhorse.dashboard.tokens import Tokens
 
-__all__ = ["Dashboard", "Role", "User"]
+__all__ = ["Authenticate", "Dashboard", "Role", "Tokens", "User", "hide_secrets"]

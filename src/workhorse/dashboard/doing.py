@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Hashable, Mapping
+from threading import Lock
 from typing import Final
 
 from starlette.requests import Request
@@ -28,6 +30,8 @@ class Doing:
     def __init__(self, live: Live, *, read_only: bool) -> None:
         self._live = live
         self._read_only = read_only
+        self._lock = Lock()
+        self._noted: dict[Hashable, float] = {}
 
     def why_not(self, user: User, action: Action) -> str:
         """Return why *user* can't do *action*; empty where nothing is in the way."""
@@ -50,9 +54,29 @@ class Doing:
         else:
             outcome, told, status = _done(action, view, form)
             self._live.poke()
-        if not (isinstance(told, Told) and told.again is not None):  # of what goes on: its end
+        if not self._goes_on(view, action, form, told):
             _note(view, action, request, form, outcome, told)
         return told, status
+
+    def _goes_on(
+        self, view: View, action: Action, form: Mapping[str, str], told: str | Told
+    ) -> bool:
+        """Return whether this is a further part of what was noted within the last minute.
+
+        What is done in many parts is noted at its beginning, then once a minute, and at its end.
+        """
+        words = {(name, text) for name, text in form.items() if not text.isdecimal()}
+        work = (view.user.name, action.name, frozenset(words))
+        now = time.monotonic()
+        with self._lock:
+            self._noted = {one: at for one, at in self._noted.items() if now - at < _MINUTE}
+            is_further = isinstance(told, Told) and told.again is not None and work in self._noted
+            if not is_further:
+                self._noted[work] = now
+        return is_further
+
+
+_MINUTE: Final = 60.0
 
 
 def _done(action: Action, view: View, form: Mapping[str, str]) -> tuple[Outcome, str | Told, int]:

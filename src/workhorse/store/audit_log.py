@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from workhorse.store.calls import Arguments, Call, script
 from workhorse.store.pages import shown
@@ -122,7 +122,8 @@ def _target(text: str) -> dict[str, str]:
         found = text
     if not isinstance(found, dict):
         return {"": text}
-    return {str(name): str(value) for name, value in cast("dict[Any, Any]", found).items()}
+    fields: dict[Any, Any] = found
+    return {str(name): str(value) for name, value in fields.items()}
 
 
 def _moment(entry_id: str) -> datetime | None:

@@ -16,6 +16,9 @@ _ORDERS: Final = {"runs": "runs", "failed": "failed", "seconds": "time in all", 
 """What the functions can be sorted by, and how that is called."""
 
 
+_FEW: Final = 0.1
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """How many runs took a time between two bounds."""
@@ -35,6 +38,8 @@ class Measured:
     """That of 95 in 100 runs."""
     nearly_all: float | None
     """That of 99 in 100 runs."""
+    failed_share: str
+    """Of all runs, in hundredths; empty for none."""
     bars: list[Bar]
 
 
@@ -62,7 +67,9 @@ def functions(view: View) -> Screen:
 
 def _measured(row: FunctionRow) -> Measured:
     median, most, nearly_all = (quantile(row.buckets, q) for q in (0.5, 0.95, 0.99))
-    return Measured(row, median, most, nearly_all, _bars(row))
+    share = min(row.failed / row.runs, 1.0) if row.runs else 0.0
+    text = f"{share:.1%}" if 0 < share < _FEW else f"{share:.0%}" if share else ""
+    return Measured(row, median, most, nearly_all, text, _bars(row))
 
 
 def _bars(row: FunctionRow) -> list[Bar]:

@@ -165,7 +165,7 @@
     lastBox = box;
   });
 
-  // What people changed is left alone when a page is renewed.
+  // What people changed is left alone when a page is renewed. (Not what has the focus: a button would keep its old name.)
 
   const touched = new WeakSet();
   const opens = new Set(["DETAILS", "DIALOG"]);
@@ -177,7 +177,6 @@
     beforeAttributeUpdated: (name, node) =>
       !(name === "open" && opens.has(node.nodeName)) && !(name === "class" && node.matches("tr.here")),
   });
-  Idiomorph.defaults.ignoreActiveValue = true;
 
   // Told: what was done goes by itself; what went wrong stays until it is closed.
 

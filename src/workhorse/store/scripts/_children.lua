@@ -1,5 +1,6 @@
 --! keys: job, dependents, dependencies, deferred, ready, canceled, promoting
 --! events: promote, cancel, requeue, enqueue
+--! include: _tally
 -- Jobs that wait for others. A child's set `dependencies` holds the parents whose end it was not told yet; each is taken
 -- out once, so that the work grows with the edges. What is too much for one call stands in `promoting`, a place in each
 -- parent's set `dependents`, where the script `promote` goes on. A parent without a hash is 'gone' for those that are
@@ -69,6 +70,7 @@ local function cancel_child(child, queue, status)
   redis.call('HSET', job_key(child), 'status', after('cancel', status))
   redis.call('PERSIST', job_key(child))
   redis.call('ZADD', canceled_key(queue), score(now), child)
+  tally('cancel', queue)
   local waiters = redis.call('HGET', job_key(child), 'waiters')
   if waiters then tell_waiting(child, waiters) end
   tell_children(child, after('cancel', status))

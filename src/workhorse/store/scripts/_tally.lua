@@ -4,8 +4,12 @@
 local tallies = {}
 
 local function tally(event, queue, many)
-  local field = event .. ':' .. queue
-  tallies[field] = (tallies[field] or 0) + (many or 1)
+  local of = tallies[event]
+  if not of then
+    of = {}
+    tallies[event] = of
+  end
+  of[queue] = (of[queue] or 0) + (many or 1)
 end
 
 local function add_to(key, field, many)
@@ -20,5 +24,9 @@ local function add_to(key, field, many)
 end
 
 local function write_tallies()
-  for field, many in pairs(tallies) do add_to(totals_key(), field, many) end
+  local key = totals_key()
+  for event, of in pairs(tallies) do
+    for queue, many in pairs(of) do add_to(key, event .. ':' .. queue, many) end
+  end
+  tallies = {}
 end

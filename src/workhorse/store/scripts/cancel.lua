@@ -24,12 +24,13 @@ if to then
   note_move(job_id, token, known)
   redis.call('PERSIST', job_key(job_id))  -- a ttl is for waiting; a canceled job stays, as in RQ
   redis.call('ZADD', canceled_key(known.origin or ''), score(now), job_id)
+  tally('cancel', known.origin or '')
+  write_tallies()  -- at once: sent again, this call is answered with what is noted above
   if known.waiters then
     tell_waiting(job_id, known.waiters)
   end
-  tally('cancel', known.origin or '')
   leave_parents(job_id)
   tell_children(job_id, children == 'run' and 'finished' or to)
+  write_tallies()
 end
-write_tallies()
 return with_broken({known.status or ''})

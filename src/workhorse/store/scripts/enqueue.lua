@@ -48,8 +48,10 @@ local function enqueue(item)
   return ''
 end
 
-for item in items() do
-  replies[#replies + 1] = enqueue(item)
-end
+-- What was stored before one failed is stored for good: it is counted, and not when the call is sent again.
+local fine, problem = pcall(function()
+  for item in items() do replies[#replies + 1] = enqueue(item) end
+end)
 write_tallies()
+if not fine then error(problem, 0) end
 return defined and defined.with_broken(replies) or replies

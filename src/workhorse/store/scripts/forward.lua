@@ -28,6 +28,7 @@ local function forward(queue, id)
   local known = redis.call('HMGET', job_key(id), 'status', 'enqueue_at_front', 'enqueue_at_front_on_retry', 'ended_at')
   if not known[1] then
     note_vanished(id)  -- its ttl was over first
+    tally('expire', queue)
     return 0
   end
   if not after('forward', known[1], after('enqueue', nil)) then return 0 end
@@ -44,11 +45,9 @@ local function forward_due(queue, most)
     local fine, reply = pcall(forward, queue, id)
     if not fine then set_aside(queue, id, reply) end
     done = done + (fine and reply or 1)
+    if fine and reply == 1 then tally('forward', queue) end
   end
-  if done > 0 then
-    moved[#moved + 1] = {queue, done}
-    tally('forward', queue, done)
-  end
+  if done > 0 then moved[#moved + 1] = {queue, done} end
   return wait_of(queue)
 end
 

@@ -21,4 +21,5 @@ for at = 1, #(some or {}), 2 do
   if edges <= 0 then break end
   go_on(some[at], some[at + 1])
 end
+write_tallies()
 return with_broken({most - edges})

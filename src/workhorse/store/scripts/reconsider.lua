@@ -57,4 +57,5 @@ for item in items() do
   if not fine then set_aside(item.queue, item.job_id, reply) end
   if not fine or reply then changed[#changed + 1] = item.job_id end
 end
+write_tallies()
 return with_broken({looked, unpack(changed)})
