@@ -67,6 +67,7 @@ OPTIONS = (
          "failed=https://example.com/b"),
     ),
     Option("group_id", "g", ("--group", "g")),
+    Option("tags", ["eu", "a b"], ("--tag", "eu", "--tag", "a b")),
     Option("unique", True, ("--unique", "--job-id", "one")),  # noqa: FBT003 - the option's value
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 from workhorse.api.classes import choose_class
@@ -71,6 +71,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         rate_limit: RateLimit | None = None,
         unique: bool = False,
         group_id: str | None = None,
+        tags: Sequence[str] | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
     ) -> None:
@@ -80,24 +81,12 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         self._is_bound = connection is not None or self._queue is queue
         self._at_front, self._depends_on = at_front, depends_on
         self._options: dict[str, Any] = {
-            "timeout": timeout,
-            "result_ttl": result_ttl,
-            "ttl": ttl,
-            "failure_ttl": failure_ttl,
-            "description": description,
-            "meta": meta,
-            "retry": retry,
-            "on_lost": on_lost,
-            "max_starts": max_starts,
-            "repeat": repeat,
-            "on_success": on_success,
-            "on_failure": on_failure,
-            "on_stopped": on_stopped,
-            "rate_limit": rate_limit,
-            "webhooks": webhooks,
-            "unique": unique,
-            "group_id": group_id,
-        }
+            "timeout": timeout, "result_ttl": result_ttl, "ttl": ttl, "failure_ttl": failure_ttl,
+            "description": description, "meta": meta, "retry": retry, "on_lost": on_lost,
+            "max_starts": max_starts, "repeat": repeat, "on_success": on_success,
+            "on_failure": on_failure, "on_stopped": on_stopped, "rate_limit": rate_limit,
+            "webhooks": webhooks, "unique": unique, "group_id": group_id, "tags": tags,
+        }  # fmt: skip
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:
         """Return *function* with ``delay``."""

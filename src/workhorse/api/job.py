@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from workhorse.api.connection import (
     Link,
@@ -29,13 +29,13 @@ from workhorse.core.errors import (
     NoSuchJobError,
     UnsupportedOptionError,
 )
-from workhorse.core.ids import check_job_id, new_job_id, new_token
+from workhorse.core.ids import check_job_id, check_queue_name, new_job_id, new_token
 from workhorse.core.limits import RateLimit
 from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.states import ENDED, TRANSITIONS, Event, State
 from workhorse.core.verdicts import OnLost
-from workhorse.store import jobs, views
+from workhorse.store import jobs, moves, views
 from workhorse.store.drivers import Client, Store
 from workhorse.store.pipelines import put_on
 from workhorse.wire.keys import Keys
@@ -44,6 +44,12 @@ from workhorse.wire.records import JobRecord
 
 JobStatus = State
 """RQ's name for a job's state."""
+
+
+class Named(Protocol):
+    """What has a name: a queue."""
+
+    name: str
 
 
 class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
@@ -130,6 +136,7 @@ class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
         max_starts: int | None = None,
         repeat: Repeat | None = None,
         rate_limit: RateLimit | None = None,
+        tags: Sequence[str] | None = None,
     ) -> Self:
         """Return a new job that is not stored yet; ``Queue.enqueue_job`` stores and queues it.
 
@@ -140,7 +147,7 @@ class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
             at_front=False, meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts,
             depends_on=depends_on, on_success=on_success, on_failure=on_failure,
             on_stopped=on_stopped, webhooks=webhooks, group_id=group_id, repeat=repeat,
-            rate_limit=rate_limit,
+            rate_limit=rate_limit, tags=tags,
         )  # fmt: skip
         chosen = choose_serializer(serializer)
         record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)
@@ -364,6 +371,23 @@ class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
         was = self._store.run(call)
         self._moved(was, Event.REQUEUE)
         self.refresh()
+        return self
+
+    def move(self, queue: Named | str, at_front: bool = False) -> Self:  # noqa: FBT001, FBT002 - as requeue
+        """Give the job to another queue; return it. It keeps its state, and waits as before.
+
+        A queued one goes to the end of its new queue, or *at_front*; one that has ended is
+        listed there, and run there when it is requeued. Raises InvalidJobOperation for one that
+        runs, or that an RQ worker is about to start, NoSuchJobError if it is gone.
+        """
+        name = check_queue_name(queue if isinstance(queue, str) else queue.name)
+        call = moves.move(self._keys, self.id, name, token=new_token(), at_front=at_front)
+        was, is_moved = self._store.run(call)
+        if was is None:
+            raise NoSuchJobError(self.id)
+        self.refresh()
+        if not is_moved and self.origin != name:
+            raise InvalidJobOperation(f"job {self.id} can't be moved to {name!r}: it is {was}")
         return self
 
     def delete(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -38,6 +39,7 @@ _RESERVED: Final = {
     "webhooks": "webhooks",
     "unique": "unique",
     "group_id": "group_id",
+    "tags": "tags",
 }
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
 
@@ -79,6 +81,7 @@ class NewCalls:
         scheduled_for: datetime | None = None,
         due_in: timedelta | float | None = None,
         group_id: str | None = None,
+        tags: Sequence[str] | None = None,
     ) -> EnqueueData:
         """Return one call for ``enqueue_many``, due at a moment or in a while."""
         due = None if scheduled_for is None else check_moment("scheduled_for", scheduled_for)
@@ -87,6 +90,7 @@ class NewCalls:
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
             on_failure, on_stopped, rate_limit, webhooks, unique, due, seconds, group_id,
+            tags,
         )  # fmt: skip
 
     def create_job(  # noqa: PLR0913, PLR0917 - RQ's signature
@@ -114,6 +118,7 @@ class NewCalls:
         rate_limit: RateLimit | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        tags: Sequence[str] | None = None,
     ) -> Job:
         """Return a new job of this queue that is not stored; ``enqueue_job`` stores and queues it.
 
@@ -123,7 +128,7 @@ class NewCalls:
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts, depends_on=depends_on,
             repeat=repeat, on_success=on_success, on_failure=on_failure, on_stopped=on_stopped,
-            rate_limit=rate_limit, webhooks=webhooks, group_id=group_id,
+            rate_limit=rate_limit, webhooks=webhooks, group_id=group_id, tags=tags,
         )  # fmt: skip
         record = self._new_record(data)
         record.status = check_state(status)
@@ -132,7 +137,9 @@ class NewCalls:
     def _parse(
         self, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> EnqueueData:
-        options = {field: kwargs.pop(name) for name, field in _RESERVED.items() if name in kwargs}
+        own = {"tags"} if "tags" in kwargs and _takes_tags(f) else set[str]()
+        names = [name for name in _RESERVED if name in kwargs and name not in own]
+        options = {_RESERVED[name]: kwargs.pop(name) for name in names}
         if "args" in kwargs or "kwargs" in kwargs:
             given = EnqueueData(f, kwargs.pop("args", None), kwargs.pop("kwargs", None), **options)
             if args or kwargs:
@@ -142,6 +149,14 @@ class NewCalls:
                 )
             return given
         return EnqueueData(f, args, kwargs, **options)
+
+
+def _takes_tags(function: object) -> bool:
+    """Return whether a function has a parameter of this name, which RQ would give it."""
+    try:
+        return callable(function) and "tags" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def options_of_call(data: EnqueueData) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from workhorse.core.repeat import Repeat
 from workhorse.core.retry import Retry
 from workhorse.core.settings import JOB_TIMEOUT, LONGEST_SPAN
 from workhorse.core.states import State
+from workhorse.core.tags import check_tags
 from workhorse.core.verdicts import OnLost
 from workhorse.wire.codec import RetryRules
 from workhorse.wire.payload import Call, Serializer, describe, dump, encode_call, name_call
@@ -59,6 +60,7 @@ class EnqueueData(NamedTuple):
     due_in: float | None = None
     """Seconds until it is due, by the server's clock."""
     group_id: str | None = None
+    tags: Sequence[str] | None = None
 
 
 class LostRule(NamedTuple):
@@ -146,6 +148,8 @@ def _add_special(record: JobRecord, data: EnqueueData) -> None:
     record.scheduled_for, record.due_in = data.scheduled_for, data.due_in
     if data.group_id is not None:
         record.group_id = check_group_name(data.group_id)
+    if data.tags is not None:
+        record.tags = check_tags(data.tags)
 
 
 def _refuse_twice_given(results: Mapping[str, Any], kwargs: Mapping[str, Any] | None) -> None:

@@ -21,6 +21,7 @@ from workhorse.api.old_words import is_async_of
 from workhorse.api.options import EnqueueData, LostRule, check_lost, check_timeout, new_record
 from workhorse.api.pipelines import enqueue_on, refuse_unless_async
 from workhorse.api.queue_content import id_of
+from workhorse.api.queue_moves import QueueMoves
 from workhorse.api.queue_registries import QueueRegistries
 from workhorse.api.sending import Sending
 from workhorse.api.suspension import Pausable
@@ -50,7 +51,7 @@ LOG = logging.getLogger("workhorse")
 
 
 @functools.total_ordering
-class Queue(NewCalls, QueueRegistries, Pausable):
+class Queue(NewCalls, QueueRegistries, QueueMoves, Pausable):
     """A named queue of jobs, first in, first out. Several threads may share one.
 
     Without a *connection* (a redis-py or valkey-py client, or a URL) the process's default
@@ -179,12 +180,14 @@ class Queue(NewCalls, QueueRegistries, Pausable):
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
         group_id: str | None = None,
+        tags: Sequence[str] | None = None,
     ) -> Job:
         """Queue a call, its arguments and options given apart; otherwise as ``enqueue``."""
         data = EnqueueData(
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
             on_failure, on_stopped, rate_limit, webhooks, unique, group_id=group_id,
+            tags=tags,
         )  # fmt: skip
         return self._enqueue_one(data, pipeline)
 

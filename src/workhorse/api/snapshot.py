@@ -200,6 +200,11 @@ class JobSnapshot:
         return self.record.group_id
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The words by which it is found: ``tag:`` of a search."""
+        return self.record.tags
+
+    @property
     def retries_left(self) -> int | None:
         """How often it is tried again after an exception; None without a ``Retry``."""
         return self.record.retries_left

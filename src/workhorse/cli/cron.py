@@ -32,7 +32,7 @@ _OF_JOBS: Final = (
 _MADE: Final = (
     "retry_max", "retry_interval", "retry_backoff", "retry_max_interval", "retry_jitter",
     "retry_on", "give_up_on", "repeat", "repeat_interval", "on_success", "on_failure",
-    "on_stopped", "webhook", "rate_limit", "meta", "group",
+    "on_stopped", "webhook", "rate_limit", "meta", "group", "tag",
 )  # fmt: skip
 _WHEN: Final = (
     "cron", "interval", "zone", "jitter", "start", "end", "overlap", "misfire", "catch_up",

@@ -139,6 +139,9 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
 @click.option("--unique", is_flag=True, help="Refuse a --job-id that there is already.")
 @click.option("--meta", metavar="JSON", help="Notes to keep with the job: a JSON object.")
 @click.option("--group", metavar="NAME", help="A group that the job belongs to.")
+@click.option(
+    "--tag", multiple=True, metavar="WORD", help="Find it by this; may be given several times."
+)
 @on_lost_option
 @max_starts_option
 @serializer_option
@@ -189,6 +192,7 @@ def made_of(given: dict[str, Any]) -> dict[str, Any]:
         "webhooks": [_webhook(told) for told in given["webhook"]] or None,
         "meta": _meta(given["meta"]),
         "rate_limit": _rate_limit(given["rate_limit"]),
+        "tags": given["tag"] or None,
     }
 
 

@@ -31,7 +31,7 @@ from workhorse.wire.claimed import (
 from workhorse.wire.codec import Value, date_from_text
 from workhorse.wire.glance import function_of
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import JobRecord, encode
+from workhorse.wire.records import JobRecord, encode, tags_to_json
 
 MANY: Final = 200
 """Jobs in one script call of ``enqueue_many``: a few milliseconds of the server's time."""
@@ -127,6 +127,7 @@ def _asks(record: JobRecord) -> str:
         "unique": record.unique,
         "parents": record.parents.ids,
         "group": record.group_id,
+        "tags": tags_to_json(record.tags),
         "due_in": record.due_in,
         "limit": limit_name(record.rate_limit_key or ""),
     }

@@ -5,17 +5,17 @@ A page costs what it shows, however many jobs are in its place, and however larg
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, TypeVar
 
 from workhorse.core.errors import DeserializationError
 from workhorse.store.calls import Arguments, Call, script
 from workhorse.wire.codec import date_from_text, float_or_none, int_or_none
 from workhorse.wire.glance import function_of
 from workhorse.wire.keys import Keys, split_lease
+from workhorse.wire.records import tags_from_json
 
 T = TypeVar("T")
 
@@ -181,21 +181,12 @@ def row_of(
         rate_limit_key=shown(get("rate_limit_key")),
         group=shown(get("group_id")),
         cron=shown(get("cron")),
-        tags=tags_of(get("tags")),
+        tags=tags_from_json(get("tags")),
         cause=shown(get("cause")),
         progress=shown(get("progress")),
         execution_id=shown(execution),
         score=lenient(float_or_none, score),
     )
-
-
-def tags_of(text: bytes | None) -> tuple[str, ...]:
-    """Return the tags of a job; none where they can't be read."""
-    try:
-        found: Any = json.loads(text or b"[]")
-    except ValueError:
-        return ()
-    return tuple(map(str, cast("list[object]", found))) if isinstance(found, list) else ()
 
 
 def lenient(read: Callable[[bytes], T | None], text: bytes | None) -> T | None:

@@ -8,7 +8,7 @@ from workhorse.store.calls import Arguments, Call, script
 from workhorse.store.jobs import Enqueued, Execution, read_enqueued
 from workhorse.wire.codec import Value
 from workhorse.wire.keys import Keys
-from workhorse.wire.records import JobRecord, encode
+from workhorse.wire.records import JobRecord, encode, tags_to_json
 
 
 class StartedJob(NamedTuple):
@@ -19,6 +19,7 @@ class StartedJob(NamedTuple):
     queue: str
     execution_id: str
     group: str
+    tags: str
     fields: list[Value]
 
 
@@ -32,6 +33,7 @@ def start(
         record.origin,
         execution.execution_id,
         record.group_id or "",
+        tags_to_json(record.tags),
         encode(record),
     )
     args: Arguments = {"worker": worker, "lease": lease, "unique": int(record.unique)}

@@ -18,7 +18,7 @@ from workhorse.wire.codec import (
     int_or_none,
     text_or_none,
 )
-from workhorse.wire.records import JobRecord, decode, encode
+from workhorse.wire.records import JobRecord, decode, encode, tags_to_json
 
 OF_RULES: Final = (
     "version", "slot", "cron", "interval", "anchor", "zone", "jitter", "start", "end",
@@ -101,6 +101,7 @@ def encode_cron(record: CronRecord) -> list[Value]:
         ("at_front", 1 if job.enqueue_at_front else None),
         ("ttl", job.ttl),
         ("group", job.group_id),
+        ("tags", tags_to_json(job.tags) or None),
     )
     fields: list[Value] = []
     for name, value in optional:

@@ -6,9 +6,10 @@ RQ 3.0 does not know are ours (marked +); RQ ignores them and never removes them
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, cast
 
 from workhorse.core.callbacks import CallbackRecord
 from workhorse.core.dependencies import NO_PARENTS, Parents
@@ -78,6 +79,7 @@ FIELDS: Final = frozenset(
         "stop_grace",  # + seconds that it may take to
         "cron",  # + the cron entry that made it
         "slot",  # + for which of its moments
+        "tags",  # + words by which it is found, as JSON
         "cause",  # + why it failed: the id of what it has in common with others
         "moved_by",  # + the calls that canceled, requeued or stopped it last, and their answers
     }
@@ -111,6 +113,7 @@ class JobRecord:
     enqueue_at_front_on_retry: bool = False
     number_of_retries: int = 0
     group_id: str | None = None
+    tags: tuple[str, ...] = ()
     result: bytes | None = None
     result_in: str = ""
     execution_id: str | None = None
@@ -139,9 +142,10 @@ class JobRecord:
 
     @property
     def waits_first(self) -> bool:
-        """Whether it may have to wait for others, for its time or for a place."""
+        """Whether it is more than one of its queue: it may wait first, or is listed elsewhere."""
         return bool(
             self.parents.ids or self.has_a_time or self.rate_limit_key or self.group_id
+            or self.tags
         )  # fmt: skip
 
     @property
@@ -204,6 +208,7 @@ def _encode_special(record: JobRecord) -> list[Value]:
         ("rate_limit_key", limit_name(record.rate_limit_key or "") or None),
         ("rate_limit_concurrency", record.rate_limit_concurrency),
         ("group_id", record.group_id),
+        ("tags", tags_to_json(record.tags) or None),
         ("extras", 1 if record.has_extras else None),
     )
     for name, value in optional:
@@ -244,6 +249,7 @@ def decode(job_id: str, fields: Hash) -> JobRecord:
         enqueue_at_front_on_retry=get(b"enqueue_at_front_on_retry") == b"1",
         number_of_retries=int_or_none(get(b"number_of_retries")) or 0,
         group_id=text_or_none(get(b"group_id")),
+        tags=tags_from_json(get(b"tags")),
         result=get(b"result"),
         result_in=text_or_none(get(b"result_in")) or "",
         execution_id=text_or_none(get(b"execution_id")),
@@ -282,3 +288,17 @@ def on_lost_of(text: bytes | None) -> OnLost | None:
     if not text:
         return None
     return "fail" if text == b"fail" else "requeue"
+
+
+def tags_to_json(tags: tuple[str, ...]) -> str:
+    """Return *tags* as they are stored; empty for none."""
+    return json.dumps(tags, ensure_ascii=False, separators=(",", ":")) if tags else ""
+
+
+def tags_from_json(text: bytes | None) -> tuple[str, ...]:
+    """Return the tags in *text*; none where they can't be read: they only serve people."""
+    try:
+        found: Any = json.loads(text or b"[]")
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(map(str, cast("list[object]", found))) if isinstance(found, list) else ()

@@ -1,16 +1,9 @@
 --! keys: job, causes, cause, failed_of
--- Why jobs failed: those that failed of one cause are listed together. It is kept for people to look at, so a key of
--- another kind is made anew; all of it expires when nothing fails for long.
+--! include: _anew
+-- Why jobs failed: those that failed of one cause are listed together. All of it expires
+-- when nothing fails for long.
 local most_causes, most_queues, kept_for = 1000, 20, 34560000
 local too_many = {id = 'other', ['function'] = '(other)', error = '(other causes)', message = '', place = ''}
-
-local function anew(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
-  if type(reply) ~= 'table' or not reply.err then return reply end
-  if not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err, 0) end
-  redis.call('DEL', key)
-  return redis.call(command, key, ...)
-end
 
 -- An entry of a job for each cause would be one for each cause that it ever had.
 local function list_failed(job_id, id)

@@ -19,5 +19,5 @@ end
 
 local function known_job(job_id)
   return known_fields(job_id, {'status', 'origin', 'worker_name', 'execution_id', 'waiters', 'token', 'rate_limit_key',
-    'moved_by', 'cause'})
+    'moved_by', 'cause', 'tags'})
 end

@@ -3,7 +3,7 @@
 --! events: delete
 --! each: job_id, within, states...
 --! include: _clock, _push, _end_execution, _set_aside, _waiting, _limit, _move_on, _children, _telling
---! include: _move, _withdraw, _tally
+--! include: _move, _withdraw, _tags, _tally
 --! returns: for each the state it was in, or '' if there is no such job, or not in the queue `within` and one of the
 --!   `states`, where those are given: it is left alone; then a row for each that waited for one and was set aside
 --!   (queue, id, the reason)
@@ -22,6 +22,7 @@ local function delete(id, known)
       tell_waiting(id, known.waiters)
     end
     tell_children(id, 'gone')
+    if known.tags then leave_tags(known.tags, id) end
     tally('delete', known.origin or '')
   end
   leave_parents(id)

@@ -26,6 +26,7 @@ local function enter(item, asks)
   redis.call('LLEN', queue_key(item.queue))  -- where these are of another kind, nothing is stored
   redis.call('ZCARD', deferred_key(item.queue))
   if asks.group then others().join_group(asks.group, item.job_id) end
+  if asks.tags then others().note_tags(asks.tags, item.job_id) end
   redis.call('HSET', job, unpack(item.fields))
   set_ttl(item)
   if asks.due_in then

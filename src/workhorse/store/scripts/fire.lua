@@ -3,7 +3,7 @@
 --! keys: cron_due, cron_entry, cron_jobs, cron_history, job
 --! events: enqueue, cancel, release
 --! each: name, version, slot, next_slot, next_due, ids..., slots...
---! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _group, _set_aside, _tally
+--! include: _clock, _push, _end_execution, _make_room, _waiting, _limit, _move_on, _children, _group, _tags, _set_aside, _tally
 --! returns: for each entry how many jobs were made and how many slots passed over because of others, as 1:0; 'past'
 --!   where somebody was faster, 'gone' where there is none; then a row for each that was broken
 local kept_in_history, a_year, again_after = 1000, 31536000, 30
@@ -39,6 +39,7 @@ end
 local function make(name, known, fields, id, slot)
   if make_room({job_id = id, token = '', queue = known.queue}, 'enqueue') then return false end
   local job = job_key(id)
+  if known.tags then note_tags(known.tags, id) end
   if known.group then join_group(known.group, id) end
   redis.call('HSET', job, 'created_at', text(now), 'cron', name, 'slot', slot, unpack(fields))
   if tonumber(known.ttl or '') then redis.call('EXPIRE', job, known.ttl) end

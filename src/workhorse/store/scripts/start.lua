@@ -2,8 +2,8 @@
 --! keys: job, lease
 --! events: start
 --! args: worker, lease, unique
---! each: job_id, token, queue, execution_id, group, fields...
---! include: _clock, _make_room, _group
+--! each: job_id, token, queue, execution_id, group, tags, fields...
+--! include: _clock, _make_room, _group, _tags
 --! returns: the server's time as text; then for each job '' or a state, as enqueue
 local stamp = text(now)
 local replies = {stamp}
@@ -11,6 +11,7 @@ for item in items() do
   local refused = make_room(item, 'start', unique == '1')
   if not refused then
     if item.group ~= '' then join_group(item.group, item.job_id) end
+    if item.tags ~= '' then note_tags(item.tags, item.job_id) end
     redis.call('HSET', job_key(item.job_id), 'status', after('start', nil), 'enqueued_at', stamp,
       'started_at', stamp, 'worker_name', worker, 'execution_id', item.execution_id,
       unpack(item.fields))

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from workhorse.core.settings import SWEEP_EVERY
-from workhorse.store import failures, groups, registries, views, workers
+from workhorse.store import failures, groups, registries, tags, views, workers
 from workhorse.store.calls import Plan
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
@@ -15,7 +15,7 @@ from workhorse.worker.duties.duty import Report
 from workhorse.worker.duties.walk import Walk
 
 _PAGES: Final = 20
-"""Pages of groups, and of each other kind, that are looked at in one run."""
+"""Pages of groups, and of causes and tags, that are looked at in one run."""
 
 
 class Sweep:
@@ -30,7 +30,7 @@ class Sweep:
         self._own = frozenset(queues)
         self._walks = tuple(
             Walk(partial(kind.some_names, keys), partial(kind.sweep_page, keys))
-            for kind in (groups, failures)
+            for kind in (groups, failures, tags)
         )
 
     def run_once(self, now: float) -> Report:
