@@ -9,13 +9,12 @@ from datetime import timedelta
 import pytest
 import redis
 from playwright.sync_api import Page, expect
-from workhorse.suspension import suspend
 
 from tests.browser.conftest import Look
 from tests.support.fleet import Fleet
 from tests.support.sites import Site
 from workhorse import Queue
-from workhorse.store import history
+from workhorse.store import history, pauses
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 
@@ -40,7 +39,7 @@ def test_the_overview_says_what_is_wrong_and_a_button_mends_it(
     paused.pause(3600)
     job = late.enqueue_in(timedelta(hours=1), "tests.support.jobs.nothing")
     client.zadd("rq:scheduled:late", {job.id: time.time() - 300})
-    suspend(client)
+    Store(client).run(pauses.suspend(Keys()))
     alerts = page.locator(".alert")
     expect(alerts).to_have_count(4)
     expect(alerts.nth(0)).to_contain_text("All work is suspended")

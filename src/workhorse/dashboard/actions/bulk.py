@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_queue_name
@@ -74,7 +74,7 @@ def _where(form: Form) -> Where:
     place = form.get("place", "")
     if place not in PLACES:
         raise InvalidOptionError(f"jobs are in {', '.join(PLACES)}, not {place!r:.100}")
-    return Where(place=cast("Place", place), name=form.get("name", ""), cursor=cursor)
+    return Where(place=place, name=form.get("name", ""), cursor=cursor)
 
 
 def _move(view: View, form: Form) -> str | Told:
