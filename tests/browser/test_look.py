@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +26,8 @@ def hostile(client: redis.Redis) -> redis.Redis:
         queue = Queue(name, connection=client)
         queue.enqueue("shop." + "long_name_" * 20, HOSTILE, job_id=f"job-{len(name)}")
         queue.enqueue("math.sqrt", "x" * 5000)
-        queue.enqueue("shop.pay", tags=[HOSTILE, "t" * 150])
+        paid = queue.enqueue("shop.pay")
+        client.hset(f"rq:job:{paid.id}", "tags", json.dumps([HOSTILE, "\ud800", "t" * 150]))
     client.hset(f"rq:job:job-{len(LONG)}", "description", HOSTILE * 1000)
     client.rpush(f"rq:queue:{LONG}", b"\xff<no>job", "i" * 400)
     client.sadd("rq:queues", "rq:queue:wrong")

@@ -46,7 +46,7 @@ def test_the_overview_says_what_is_wrong_and_a_button_mends_it(
     expect(alerts.nth(1)).to_contain_text("No worker mail: one job waits")
     expect(alerts.nth(1).locator("code")).to_have_text("workhorse worker mail")
     expect(alerts.nth(2)).to_contain_text("Scheduled jobs are overdue late: by 5m")
-    expect(alerts.nth(3)).to_contain_text("Paused paused: for 59m")
+    expect(alerts.nth(3)).to_contain_text("Paused paused: for another 59m")
     alerts.nth(0).get_by_role("button", name="Resume all work").click()
     expect(page.get_by_role("status")).to_contain_text("Resumed work.")
     expect(alerts).to_have_count(3)

@@ -49,15 +49,15 @@ def test_chosen_jobs_are_canceled_and_queued_again(
     assert queue.count == 3
     expect(bar).to_contain_text("2 selected")
     bar.get_by_role("button", name="Cancel").click()
-    assert yes(page) == "Cancel 2 jobs? They can be queued again."
+    assert yes(page) == "Cancel 2 jobs? They can be retried."
     expect(page.get_by_role("status")).to_contain_text("Canceled 2 jobs.")
     expect(page.locator("tbody tr")).to_have_count(1)
     assert queue.get_job_ids() == ["mail-1"]
     page.get_by_role("link", name=re.compile("^Canceled")).click()
     page.get_by_label("Select all rows").check()
-    page.get_by_role("button", name="Queue again").click()
+    page.get_by_role("button", name="Retry").click()
     yes(page)
-    expect(page.get_by_role("status")).to_contain_text("Queued again: 2 jobs.")
+    expect(page.get_by_role("status")).to_contain_text("Retried 2 jobs.")
     expect(page.locator("main")).to_contain_text("No job was canceled")
     assert queue.count == 3
     expect(cancel).to_have_count(0)
@@ -113,7 +113,7 @@ def test_a_queue_is_paused_for_a_while_moved_and_emptied(
     page.locator("summary", has_text="Move all").click()
     page.get_by_label("To the queue", exact=True).fill("other")
     page.locator("details[open]").get_by_role("button", name="Move").click()
-    expect(page.get_by_role("status")).to_contain_text("Moved to other: 2 jobs.")
+    expect(page.get_by_role("status")).to_contain_text("Moved 2 jobs to other.")
     assert (queue.count, other.count) == (0, 3)
     page.goto(f"{site.url}/queues/other")
     page.get_by_role("button", name="Empty").click()
@@ -147,7 +147,7 @@ def test_jobs_are_seen_in_each_state_as_workers_run_them(
     page.get_by_label("Select runs").check()
     page.get_by_role("button", name="Stop").click()
     yes(page)
-    expect(page.get_by_role("status")).to_contain_text("Asked to stop: 1 job.")
+    expect(page.get_by_role("status")).to_contain_text("Asked 1 job to stop.")
     expect(page.locator("main")).to_contain_text("No job runs", timeout=20_000)
 
 

@@ -124,7 +124,8 @@
     const rest = $("[data-rest]", form);
     const all = $('input[name="all"]', form);
     if (all && !isWhole) all.checked = false;
-    if (rest) rest.hidden = !isWhole;
+    const total = Number.parseInt($("[data-total]", form)?.textContent.replace(/\D/g, ""), 10);
+    if (rest) rest.hidden = !isWhole || total <= found.length;
     const count = chosen(form);
     $("[data-count]", form).textContent =
       many ? `${count} selected` : "Select rows to do something with them";
@@ -232,6 +233,13 @@
     if (copy) {
       navigator.clipboard?.writeText(copy.dataset.copy);
       copy.classList.add("good");
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const drop of $$("details.drop[open]")) {
+      drop.open = false;
+      $("summary", drop).focus();
     }
   });
   document.addEventListener("submit", (event) => {
