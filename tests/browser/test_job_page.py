@@ -53,10 +53,27 @@ def test_a_jobs_runs_its_log_and_what_belongs_to_it_are_seen(
     expect(page.locator("#error-1 pre")).to_contain_text("Traceback (most recent call last)")
     page.get_by_text("As it is stored").click()
     expect(page.locator("#raw")).to_contain_text(f"rq:job:{job.id}")
-    page.locator(".graph a", has_text="math.sqrt").click()
+    look_at(page, child.id)
     expect(page.locator("#result")).to_have_text("4.0")
     page.locator(".graph a", has_text="fail_then_work").click()
     expect(page.locator("#result")).to_have_text("'paid'")
+
+
+def test_a_queued_job_goes_to_the_front_and_to_another_queue(
+    client: redis.Redis, page: Page
+) -> None:
+    queue = Queue("mail", connection=client)
+    first, second = queue.enqueue(NOTHING), queue.enqueue(NOTHING)
+    look_at(page, second.id)
+    expect(page.locator("main")).to_contain_text("1 before it")
+    page.get_by_role("button", name="Move to front").click()
+    expect(page.get_by_role("status")).to_contain_text("to the front of its queue.")
+    assert queue.job_ids == [second.id, first.id]
+    page.locator("summary", has_text="Move").click()
+    page.get_by_label("To the queue").fill("low")
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.get_by_role("status")).to_contain_text(f"Moved {second.id} to low.")
+    assert Queue("low", connection=client).job_ids == [second.id]
 
 
 def test_jobs_that_wait_say_why_and_are_run_now_or_canceled(
@@ -71,7 +88,9 @@ def test_jobs_that_wait_say_why_and_are_run_now_or_canceled(
     confirm(page, "Cancel")
     expect(page.get_by_role("status")).to_contain_text(f"Canceled {other.id}.")
     fleet.start_and_wait(queues=("mail",))
-    look_at(page, child.id)
+    look_at(page, parent.id)
+    page.locator(".graph a:has(.state-deferred)").click()
+    page.wait_for_load_state()
     expect(page.locator("main")).to_contain_text(f"It waits for {NOTHING} (scheduled).")
     confirm(page, "Run now")
     assert child.wait(timeout=20) == "finished"

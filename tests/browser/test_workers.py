@@ -37,7 +37,6 @@ def test_workers_are_seen_at_work_and_told_to_end(
     expect(row).to_contain_text("crew-")
     row.locator("a.open").click()
     page.wait_for_load_state()
-    page.wait_for_load_state()
     expect(page.get_by_role("heading", level=1)).to_contain_text("crew-")
     expect(page.locator("main")).to_contain_text(job.id)
     confirm(page, "Stop")

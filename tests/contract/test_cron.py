@@ -312,6 +312,13 @@ def test_by_hand_it_runs_beside_its_schedule(cron: Cron) -> None:
     assert cron.get("e").record.times_left == 1
 
 
+def test_what_ran_by_hand_alone_can_be_paused_and_resumed(every_cron: Cron) -> None:
+    every_cron.add("e", nothing, **EVERY_MINUTE)
+    every_cron.run("e")
+    every_cron.pause("e")
+    assert every_cron.resume("e").next_run_at is not None
+
+
 def test_by_hand_sent_again_it_runs_once(cron: Cron) -> None:
     cron.add("e", nothing, **EVERY_MINUTE)
     shot = store.by_hand("e", "cron-e-run-1", now_of(cron))

@@ -55,6 +55,17 @@ def test_a_queued_job_goes_to_the_end_or_to_the_front(every_life: Life) -> None:
     assert life.claim(1, "low").jobs[0].job_id == "c"
 
 
+def test_a_queued_job_goes_to_the_front_of_its_own_queue(every_life: Life) -> None:
+    every_life.in_state(State.FAILED, "f")
+    every_life.enqueue("a", "b", "c")
+    assert not move(every_life, "c", "q").is_moved
+    for _ in range(2):
+        assert move(every_life, "c", "q", at_front=True, token="t").is_moved
+    assert every_life.waiting() == ["c", "a", "b"]
+    assert every_life.state("c") is State.QUEUED
+    assert not move(every_life, "f", "q", at_front=True).is_moved
+
+
 def test_a_job_that_waits_for_a_place_comes_to_its_new_queue(every_life: Life) -> None:
     life = every_life
     life.enqueue("a", "b", rate_limit_key="slots", rate_limit_concurrency=1)

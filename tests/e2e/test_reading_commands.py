@@ -128,7 +128,7 @@ def test_colours_are_shown_where_they_are_wanted_only(monkeypatch: pytest.Monkey
 @pytest.mark.usefixtures("life")
 def test_a_table_is_as_wide_as_the_terminal() -> None:
     for words in (["queue", "list"], ["workers"]):
-        for columns in (40, 60):
+        for columns in (30, 40, 60):
             lines = plain(shown(*words, columns=columns)).splitlines()
             assert len(lines) == 3
             assert max(map(len, lines)) <= columns
@@ -146,6 +146,16 @@ def test_a_queue_is_emptied_by_one_who_means_it(life: Life) -> None:
     assert "--yes" in refused.stderr
     done = run("queue", "empty", "low", "--yes")
     assert (done.returncode, done.stdout) == (0, "1 job removed from low.\n")
+    assert (life.waiting("low"), life.state("runs")) == ([], "started")
+
+
+def test_jobs_of_a_queue_are_moved_by_one_who_means_it(life: Life) -> None:
+    assert run("queue", "move", "low", "high").returncode == 2
+    assert run("queue", "move", "low", "low", "--yes").returncode == 2
+    life.enqueue(*(f"j{number}" for number in range(250)), origin="low")
+    done = run("queue", "move", "low", "high", "--yes")
+    assert (done.returncode, done.stdout) == (0, "251 jobs moved from low to high.\n")
+    assert life.waiting("high") == ["waits", *(f"j{number}" for number in range(250))]
     assert (life.waiting("low"), life.state("runs")) == ([], "started")
 
 

@@ -7,12 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.servers import ROOT, RunningServer
+
+collect_ignore = [] if find_spec("prometheus_client") else ["test_prometheus.py"]
+"""The Pythons that have no extras."""
 
 Run = Callable[..., list[dict[str, Any]]]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
 import uvicorn
 
 from tests.support.waiting import wait_until
@@ -20,6 +23,34 @@ class Site:
     url: str
     """Without a slash at its end."""
     app: Any
+
+
+class _WithoutServer(httpx.BaseTransport):
+    """Asks an ASGI application, each request in an event loop of its own."""
+
+    def __init__(self, app: Any, address: str) -> None:
+        self._inner = httpx.ASGITransport(app, client=(address, 50000))
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return asyncio.run(self._ask(request))
+
+    async def _ask(self, request: httpx.Request) -> httpx.Response:
+        answer = await self._inner.handle_async_request(request)
+        content = await answer.aread()
+        return httpx.Response(answer.status_code, headers=answer.headers, content=content)
+
+
+def browser_of(app: Any, *, address: str = "127.0.0.1", **options: Any) -> httpx.Client:
+    """Return what asks *app* as a browser on its machine does, without a server between them."""
+    transport = _WithoutServer(app, address)
+    return httpx.Client(transport=transport, base_url="http://localhost", **options)
+
+
+def form_token(browser: httpx.Client, path: str = "/queues") -> str:
+    """Return the token of the forms of a page."""
+    found = re.search(r'name="form_token" value="([^"]+)"', browser.get(path).text)
+    assert found, f"{path} has no form"
+    return found[1]
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -30,9 +29,12 @@ from workhorse.cli.output import (
     yes_option,
 )
 from workhorse.cli.situation import job_shape
-from workhorse.core.ids import check_queue_name, new_token
+from workhorse.cli.slices import run_slices
+from workhorse.core.ids import check_queue_name
+from workhorse.core.queries import Query
 from workhorse.core.states import State
-from workhorse.store import clock, failures, jobs, pages
+from workhorse.store import bulk, clock, failures, pages
+from workhorse.store.bulk import Where
 from workhorse.store.drivers import Store
 from workhorse.store.failures import CausePage, CauseRow
 from workhorse.store.pages import JobRow
@@ -161,48 +163,21 @@ def _mend(
     total = store.run(pages.page(keys, "failed_of", cause, length=1)).total
     if not total:
         raise click.ClickException(f"no jobs failed of {cause!r}: `workhorse failed` lists causes")
-    verb, done_word = ("Retry", "queued again") if given["retry"] else ("Delete", "deleted")
-    where = f" of {queue}" if queue else ""
-    most = "up to " if queue else ""
-    question = f"{verb} {most}{count_of(total, 'failed job')}{where}?"
-    if not confirm(question, yes=given["yes"]):
+    verb, word = ("Retry", "queued again") if given["retry"] else ("Delete", "deleted")
+    which = (
+        f"those of {queue} among {count_of(total, 'failed job')}"
+        if queue
+        else count_of(total, "failed job")
+    )
+    if not confirm(f"{verb} {which}?", yes=given["yes"]):
         return FAILED
-    done = 0
-    for ids in _of_cause(store, keys, cause, queue, now):
-        if given["retry"]:
-            answers = store.run_many(
-                [jobs.requeue(keys, each, token=new_token(), states=_FAILED) for each in ids]
-            )
-            done += sum(state in _FAILED for state in answers)
-        else:
-            done += sum(state is not None for state in store.run(jobs.delete(keys, ids)))
+    where = Where(place="failed_of", name=cause)
+    if queue:
+        where = Where(query=Query(queue=(queue,), status=(State.FAILED,), cause=(cause,)))
+    change = bulk.retry_some if given["retry"] else bulk.delete_some
+    done = run_slices(store, partial(change, keys), where)
     if given["as_json"]:
         print_json({"at": utc(now), "retried" if given["retry"] else "deleted": done})
     else:
-        echo(f"{count_of(done, 'job')} {done_word}.")
+        echo(f"{count_of(done, 'job')} {word}.")
     return FINE
-
-
-_FAILED: Final = (State.FAILED, State.STOPPED)
-
-
-def _of_cause(
-    store: Store, keys: Keys, cause: str, queue: str | None, now: float
-) -> Iterator[list[str]]:
-    """Yield the jobs that failed of *cause* before *now*, some at a time, the first first.
-
-    One that fails again meanwhile comes last, and is left alone.
-    """
-    passed = 0
-    while True:
-        call = pages.page(
-            keys, "failed_of", cause, offset=passed, length=jobs.MANY, backwards=False
-        )
-        page = store.run(call)
-        old = [row for row in page.rows if (row.score or -math.inf) <= now]
-        if ids := [row.id for row in old if row.queue == (queue or row.queue)]:
-            yield ids
-        left = store.run(pages.page(keys, "failed_of", cause, length=1)).total
-        passed += jobs.MANY - max(0, page.total - left)
-        if len(old) < len(page.rows) or passed >= left:
-            return

@@ -174,9 +174,10 @@ def _head(now: Reading, rates: Mapping[str, Rates], columns: int) -> list[str]:
 def _queue_panel(now: Reading, rates: Mapping[str, Rates], view: View) -> Panel:
     columns = (
         Column(""), Column("queue", flexible=True), Column("queued", right=True),
-        Column("running", right=True), Column("failed", right=True), Column("in/s", right=True),
-        Column("done/s", right=True), Column("failed/s", right=True, spare=2),
-        Column("waits", right=True), Column("workers", right=True, spare=1), Column(""),
+        Column("running", right=True), Column("failed", right=True),
+        Column("in/s", right=True, spare=3), Column("done/s", right=True, spare=2),
+        Column("failed/s", right=True, spare=5),
+        Column("waits", right=True, spare=1), Column("workers", right=True, spare=4), Column(""),
     )  # fmt: skip
     cells: list[list[str | Cell]] = []
     for row in _queues(now, rates, view):

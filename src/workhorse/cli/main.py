@@ -25,7 +25,7 @@ _COMMANDS: Final = {
     "top": "Watch queues, workers, failures and functions.",
     "failed": "Show what jobs failed of; retry or delete these.",
     "dashboard": "Show them, and steer them, in a browser.",
-    "queue": "List queues, pause or resume one, empty it.",
+    "queue": "List queues, pause or resume one, empty or move it.",
     "job": "Show a job; cancel, stop, retry or delete some.",
     "workers": "Show who works, at what, and since when.",
     "suspend": "Have no worker take a job.",
@@ -33,6 +33,8 @@ _COMMANDS: Final = {
     "requeue": "Run failed jobs again.",
     "empty": "Delete the jobs that wait.",
     "server": "Start, stop or look at the embedded server.",
+    "metrics": "Print metrics for Prometheus.",
+    "health": "Ask a worker's supervisor whether it is well.",
     "doctor": "Say what is wrong, and what to do about it.",
 }
 

@@ -43,9 +43,10 @@ _LOOKS: Final[Mapping[Look, Mapping[str, Any]]] = {
     "title": {"underline": True},
 }
 _NARROWEST: Final = 8
-"""Columns of a terminal below which no text is cut."""
+"""Columns of a terminal below which no text is cut where another can be."""
 _COMFORTABLE: Final = 20
 """Below it what can be spared is left out first."""
+_TINY: Final = 3
 _GAP: Final = "  "
 
 json_option = click.option(
@@ -163,9 +164,10 @@ def _fitted(columns: Sequence[Column], widths: list[int], width: int | None) -> 
         shown.remove(spare)
     while excess(sys.maxsize) > 0:
         flexible = [at for at in shown if columns[at].flexible and widths[at] > _NARROWEST]
-        if not flexible:
+        widest = max(flexible or shown, key=lambda at: widths[at])
+        if widths[widest] <= _TINY:
             break
-        widths[max(flexible, key=lambda at: widths[at])] -= 1
+        widths[widest] -= 1
     return shown
 
 

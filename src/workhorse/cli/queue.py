@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import click
@@ -30,24 +31,28 @@ from workhorse.cli.output import (
     yes_option,
 )
 from workhorse.cli.situation import Situation, look, queue_shape
+from workhorse.cli.slices import run_slices
 from workhorse.core.ids import check_queue_name
+from workhorse.store import bulk
+from workhorse.store.bulk import Where
 from workhorse.store.drivers import Store
 from workhorse.store.overview import QueueRow
+from workhorse.store.pages import Place
 
 _COUNTS: Final = ("queued", "started", "scheduled", "deferred", "failed", "finished")
-_SPARE: Final = {"scheduled": 2, "deferred": 3, "finished": 4}
+_SPARE: Final = {"scheduled": 3, "deferred": 4, "finished": 5}
 _COLUMNS: Final = (
     Column("queue", flexible=True),
     *(Column(name, right=True, spare=_SPARE.get(name, 0)) for name in _COUNTS),
-    Column("waits", right=True),
-    Column("workers", right=True, spare=1),
+    Column("waits", right=True, spare=1),
+    Column("workers", right=True, spare=2),
     Column(""),
 )
 
 
 @click.group()
 def queue() -> None:
-    """List queues, pause or resume one, empty it."""
+    """List queues, pause or resume one, empty or move its jobs."""
 
 
 @queue.command("list")
@@ -114,6 +119,34 @@ def empty(names: tuple[str, ...], **given: Any) -> int:
     if not confirm(f"Delete all jobs that wait on {', '.join(names)}?", yes=given["yes"]):
         return FAILED
     empty_all(queues)
+    return FINE
+
+
+@queue.command()
+@click.argument("name")
+@click.argument("to")
+@url_option
+@config_option
+@click.option("--scheduled", is_flag=True, help="Also those that wait for their moment.")
+@yes_option
+def move(name: str, to: str, **given: Any) -> int:
+    """Give the jobs that wait on the queue NAME to the queue TO, in their order.
+
+    Running ones stay where they are. Workers may take jobs meanwhile.
+    """
+    name, to = check_queue_name(name), check_queue_name(to)
+    if name == to:
+        raise click.UsageError("NAME and TO are the same queue")
+    store = Store(client_of(server_of(given["url"], read_settings(given["config"]))))
+    keys = default_keys()
+    if not confirm(f"Move all jobs that wait on {name} to {to}?", yes=given["yes"]):
+        return FAILED
+    places: list[Place] = ["queued", "scheduled"] if given["scheduled"] else ["queued"]
+    done = sum(
+        run_slices(store, partial(bulk.move_some, keys, to=to), Where(place=place, name=name))
+        for place in places
+    )
+    echo(f"{count_of(done, 'job')} moved from {painted(name)} to {painted(to)}.")
     return FINE
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ from workhorse.core.errors import InvalidCallError, InvalidNameError
 from workhorse.core.ids import check_queue_name
 from workhorse.wire.payload import choose_serializer, name_call
 from workhorse.worker import logs
+from workhorse.worker.health import HealthOptions
+from workhorse.worker.health_server import Metrics
 from workhorse.worker.options import WorkerOptions
 from workhorse.worker.supervisor import Supervisor
 
@@ -176,6 +181,27 @@ from workhorse.worker.supervisor import Supervisor
     default=True,
     help="Whether it moves scheduled jobs onto their queues, which any worker does by default.",
 )
+@click.option(
+    "--health-port",
+    envvar="WORKHORSE_HEALTH_PORT",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Answer /healthz, /readyz and /metrics there: see docs/health.md.",
+)
+@click.option(
+    "--health-host",
+    envvar="WORKHORSE_HEALTH_HOST",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="The address that --health-port is of.",
+)
+@click.option(
+    "--health-socket",
+    envvar="WORKHORSE_HEALTH_SOCKET",
+    metavar="PATH",
+    help="Answer the same at a unix socket.",
+)
 @click.option("--maintenance-interval", type=int, hidden=True)  # RQ's: it is done all the time
 @click.option("--job-monitoring-interval", type=int, hidden=True)
 def worker(queues: tuple[str, ...], **given: Any) -> int:
@@ -220,6 +246,7 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
         tells_tracebacks=not given["disable_default_exception_handler"],
         scheduler=given["scheduler"],
         dequeue_strategy=given["dequeue_strategy"],
+        health=_health(given, server.connect),
         **named,
     )
     try:
@@ -227,6 +254,23 @@ def worker(queues: tuple[str, ...], **given: Any) -> int:
     finally:
         if given["pid_file"]:
             given["pid_file"].unlink(missing_ok=True)
+
+
+def _health(given: dict[str, Any], connect: Callable[[], Any]) -> HealthOptions | None:
+    """Return where health checks are answered, and with what besides."""
+    port, path = given["health_port"], given["health_socket"] or ""
+    if port is not None and path:
+        raise click.UsageError("--health-port and --health-socket exclude each other")
+    if port is None and not path:
+        return None
+    has_metrics = find_spec("prometheus_client") is not None
+
+    def metrics() -> Metrics:
+        prometheus = import_module("workhorse.integrations.prometheus")
+        exposition: Metrics = prometheus.Exposition(connect())
+        return exposition
+
+    return HealthOptions(port, given["health_host"], path, metrics if has_metrics else None)
 
 
 def _check_handlers(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -146,3 +146,12 @@ class JobTimeoutException(BaseException):
     Not an ``Exception``, so that ``except Exception`` in a job does not swallow it
     (in RQ it is one, and jobs that catch everything run on past their limit).
     """
+
+
+class MissingExtraError(WorkhorseError, ImportError):
+    """Something of ours needs packages that are not installed; says how to get them."""
+
+    def __init__(self, extra: str, missing: str | None) -> None:
+        super().__init__(
+            f"{missing or extra} is not installed: pip install 'workhorse[{extra}]'", name=missing
+        )

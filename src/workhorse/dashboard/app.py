@@ -26,6 +26,7 @@ from workhorse.dashboard.doing import Doing
 from workhorse.dashboard.guesses import TooManyGuessesError
 from workhorse.dashboard.live import JOB, SERVER, Live
 from workhorse.dashboard.login import Login
+from workhorse.dashboard.metrics import metrics_route
 from workhorse.dashboard.parts import Parts
 from workhorse.dashboard.redaction import hide_secrets
 from workhorse.dashboard.rendering import FORM_TOKEN, Looks, Renderer, live_attributes, safely
@@ -108,6 +109,7 @@ class Dashboard:
                 *(Route(path, self._answers(data)) for path, data in DATA.items()),
                 Route("/do/{action}", self._do, methods=["POST"]),
                 Route("/live", self._stream),
+                metrics_route(self._store.client, self._authenticate, self._wrong),
                 Mount("/static", StaticFilesOfOurs()),
                 *(self._login.routes if self._login else ()),
             ],

@@ -60,6 +60,6 @@ def _nested(value: Any, redact: Callable[[str], str], depth: int) -> Any:
     if isinstance(value, Mapping):
         pairs = cast("Mapping[object, object]", value).items()
         return {redact(str(name)): _plain(each, redact, depth) for name, each in pairs}
-    if isinstance(value, Iterable) and not callable(value):
+    if not callable(value) and isinstance(value, Iterable):
         return [_plain(each, redact, depth) for each in cast("Iterable[object]", value)]
     return None

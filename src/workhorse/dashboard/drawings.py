@@ -146,6 +146,8 @@ MOST: Final = 8
 BOX_WIDTH: Final = 200
 BOX_HEIGHT: Final = 44
 _GAP: Final = 12
+_LETTERS: Final = 27
+"""Of a name that fit in a box."""
 _BETWEEN: Final = 60
 
 
@@ -156,7 +158,8 @@ class Box:
     x: int
     y: int
     job: JobRow | None
-    text: str = ""
+    text: str
+    """The function's name, its end where it is long; or how many are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +194,14 @@ def family(job: JobRow, parents: Relatives, children: Relatives) -> Graph | None
 
 def _column(relatives: Relatives) -> list[tuple[JobRow | None, str]]:
     shown = relatives.rows if relatives.total <= MOST else relatives.rows[: MOST - 1]
-    found: list[tuple[JobRow | None, str]] = [(row, "") for row in shown]
+    found: list[tuple[JobRow | None, str]] = [(row, _name(row)) for row in shown]
     rest = relatives.total - len(shown)
     return [*found, (None, f"{rest:,} more")] if rest else found
+
+
+def _name(row: JobRow) -> str:
+    name = row.function if row.status else row.id
+    return name if len(name) <= _LETTERS else f"…{name[1 - _LETTERS :]}"
 
 
 def _placed(column: Sequence[tuple[JobRow | None, str]], x: int, height: int) -> list[Box]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from workhorse.store.calls import Arguments, Call, script
 from workhorse.store.pages import shown
@@ -122,8 +122,7 @@ def _target(text: str) -> dict[str, str]:
         found = text
     if not isinstance(found, dict):
         return {"": text}
-    fields: dict[Any, Any] = found
-    return {str(name): str(value) for name, value in fields.items()}
+    return {str(name): str(value) for name, value in cast("dict[object, object]", found).items()}
 
 
 def _moment(entry_id: str) -> datetime | None:

@@ -23,6 +23,28 @@ class Fitness(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class Memory(NamedTuple):
+    """Bytes that a server has in use, and may have; None for no limit, and for what it hides."""
+
+    used: int | None = None
+    limit: int | None = None
+
+
+def memory(store: Store) -> Memory:
+    """Return what the server says of its memory; it may forbid that."""
+    try:
+        return store.run(command("INFO", "memory", parse=_memory))
+    except ServerError as error:
+        if is_passing(error):
+            raise
+        return Memory()
+
+
+def _memory(reply: Any) -> Memory:
+    told = cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
+    return Memory(told.get("used_memory"), told.get("maxmemory") or None)
+
+
 def fitness() -> Call[Fitness]:
     """Read what the server says of itself; it may forbid that."""
     return command("INFO", parse=_judged)

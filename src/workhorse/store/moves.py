@@ -21,7 +21,7 @@ class Moved(NamedTuple):
     was: State | None
     """The state it is in; None if there is no such job, or it is not as it was meant."""
     is_moved: bool
-    """False too where it is in that queue already."""
+    """False too where it is in that queue already, unless it went to the front of it."""
 
 
 def move(  # noqa: PLR0913 - one for each input of the script
@@ -37,7 +37,7 @@ def move(  # noqa: PLR0913 - one for each input of the script
     """Give a job to the queue *to*: it keeps its state, and in a registry its time.
 
     One that runs stays, and so does one that an RQ worker is about to start. A queued one goes
-    to the end of its new queue, or *at_front*. Only if it is in the queue *within* and in one
+    to the end of its new queue, or *at_front*, in its own queue too. Only if it is in the queue *within* and in one
     of *states*, where they are given. Sent again with the same *token*, it gets the first answer.
     """
     meant = [MeantJob(job_id, within, states)]

@@ -252,7 +252,7 @@ def _rights(facts: Facts) -> Iterator[Ailment]:
             "problem",
             f"this user may not do {', '.join(needed)}",
             "commands and workers that log in as this user can't do their work",
-            "ACL LOG on the server shows what was refused; see docs/operations.md",
+            "ACL LOG on the server shows what was refused; see docs/acl.md",
         )
     if left := [name for name in facts.refused if name not in needed]:
         yield Ailment(

@@ -15,6 +15,7 @@ from workhorse.core.verdicts import OnLost
 from workhorse.store.drivers import Client
 from workhorse.wire.keys import Keys
 from workhorse.wire.payload import PickleSerializer, Serializer
+from workhorse.worker.health import HealthOptions
 from workhorse.worker.turns import Strategy
 
 Isolation = Literal["inline", "fork"]
@@ -61,6 +62,8 @@ class WorkerOptions:
     """Whether the log has the tracebacks of runs that failed."""
     scheduler: bool = True
     """Whether its supervisor, or it itself, moves scheduled jobs, those of cron too."""
+    health: HealthOptions | None = None
+    """Where its supervisor answers health checks."""
     dequeue_strategy: Strategy = "default"
     """From which of its queues it takes jobs first."""
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workhorse.core.errors import ConnectionChoiceError
+from workhorse.core.health import Pulse
 from workhorse.core.outcomes import Crashed
 from workhorse.core.settings import BATCH_SECONDS, REGISTER_EVERY
 from workhorse.store import jobs
@@ -29,6 +30,7 @@ from workhorse.wire.commands import Kind
 from workhorse.worker.commands import Commands, Stops
 from workhorse.worker.duties.duty import Timetable
 from workhorse.worker.duties.roster import roster
+from workhorse.worker.health import Health
 from workhorse.worker.ledger import Ledger, LedgerBusyError
 from workhorse.worker.lifecycle import (
     Shutdown,
@@ -81,9 +83,11 @@ class Supervisor:
         self._stop_told = 0
         self._stopping_since = 0.0
         self._in_order = True
+        self._is_shown = False
         self._gave_back = False
         self._commands = Commands(options.connect, options.keys)
         self._stops = Stops(options.keys)
+        self._health = Health(options.health)
 
     def run(self) -> int:
         """Work; return the exit code: 0 when all that was begun has ended in order."""
@@ -103,18 +107,21 @@ class Supervisor:
             say("refuse", f"the server does not let us in: {error}", level=logging.ERROR,
                 error=str(error))  # fmt: skip
             return 1
+        self._health.bind()
         self._compare_clocks()
         self._timetable = Timetable(roster(self._store, options), now=time.monotonic())
         gc.collect()
         gc.freeze()  # so that workers share our memory longer
         try:
             with woken_by_signals() as wakeup:
+                self._tell(time.monotonic())
                 self._start_all()
                 self._supervise(wakeup)
         finally:
             gc.unfreeze()
             self._end_all()
             self._commands.close()
+            self._health.end()
         say("exit", f"supervisor {options.name} ended", pid=os.getpid(), in_order=self._in_order)
         return 0 if self._in_order else 1
 
@@ -161,7 +168,7 @@ class Supervisor:
             self._outbox.send(now)
             self._obey(now)
             self._tend(now)
-            self._tell_manager(now)
+            self._tell(now)
             if self._has_given_up(now):
                 self._in_order = False
                 say("stop", "the server is away: what is not settled is recovered when its lease "
@@ -200,6 +207,7 @@ class Supervisor:
         if close := getattr(self._store.client, "close", None):
             close()
         self._commands.close()
+        self._health.close()
 
     def _refill(self, now: float) -> None:
         due = [vacancy for vacancy in self._vacancies if vacancy.at <= now]
@@ -290,6 +298,7 @@ class Supervisor:
             if now - self._kept_at >= min(REGISTER_EVERY, self._options.extend_every):
                 self._keep()
                 self._kept_at = self._shown_at = now
+                self._is_shown = True
                 self._outbox.note_answer()
                 if self._stops.pass_on(self._store, [p.member for p in self._processes.values()]):
                     self._kept_at = 0.0
@@ -383,18 +392,32 @@ class Supervisor:
         patience = _LAST_WORDS if self._stop_told > 1 else self._options.shutdown_grace
         return now - self._stopping_since > patience
 
-    def _tell_manager(self, now: float) -> None:
-        if not self._manager.listens:
+    def _tell(self, now: float) -> None:
+        """Tell the service manager, and who asks after its health, how things are."""
+        if not self._manager.listens and not self._health.listens:
             return
-        running = len(self._processes)
-        busy = sum(process.member.ledger.is_busy() for process in self._processes.values())
-        is_heard = self._outbox.is_open(now)
-        status = f"{running} workers, {busy} busy" if is_heard else "the server does not answer"
-        self._manager.tell(
+        pulse = Pulse(
             now,
-            f"stopping: {status}" if self._stop_told else status,
-            is_ready=running == self._count and self._kept_at > 0,
+            wanted=self._count,
+            running=len(self._processes),
+            busy=sum(process.member.ledger.is_busy() for process in self._processes.values()),
+            is_heard=self._outbox.is_open(now),
+            is_shown=self._is_shown,
             is_stopping=self._stop_told > 0,
+        )
+        if self._health.listens:
+            self._health.tell(pulse, self._let_go)
+        if self._manager.listens:
+            self._tell_manager(pulse)
+
+    def _tell_manager(self, pulse: Pulse) -> None:
+        status = f"{pulse.running} workers, {pulse.busy} busy"
+        status = status if pulse.is_heard else "the server does not answer"
+        self._manager.tell(
+            pulse.beat_at,
+            f"stopping: {status}" if pulse.is_stopping else status,
+            is_ready=pulse.running == pulse.wanted and pulse.is_shown,
+            is_stopping=pulse.is_stopping,
         )
 
     def _end_all(self) -> None:

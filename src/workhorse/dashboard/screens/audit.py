@@ -16,5 +16,5 @@ def audit(view: View) -> Screen:
     before = view.query.get("before", "")
     (found,) = view.store.look_at([audit_log.entries(view.keys, before=before, length=ROWS)])
     page: AuditPage = found or AuditPage([], 0, "")
-    data = {"page": page, "is_first": not before, "redact": view.redact}
+    data = {"page": page, "is_first": not before}
     return Screen("audit.html", "Audit", data)

@@ -41,9 +41,8 @@ def job(view: View) -> Screen:
         "family": family(found.row, found.parents, found.children),
         "box": (BOX_WIDTH, BOX_HEIGHT),
         "log": log,
-        "told": _texts(view, found),
+        "told": _texts(found),
         "obstacles": obstacles(view, found),
-        "redact": view.redact,
         "may_retry": state in ENDED,
         "may_cancel": state in _WAITING,
         "may_stop": state == State.STARTED,
@@ -78,26 +77,23 @@ def obstacles(view: View, found: WholeJob) -> list[str]:
     return []
 
 
-def _texts(view: View, found: WholeJob) -> dict[str, str]:
-    """Return what a job was called with and what it gave, without secrets."""
+def _texts(found: WholeJob) -> dict[str, str]:
+    """Return what a job was called with and what it gave."""
     return {
-        "call": _call(view, found.call),
-        "result": view.redact(found.result),
-        "meta": view.redact(found.meta),
-        "error": view.redact(found.error),
-        "reason": view.redact(reason_of(found.error)),
-        "callback_error": view.redact(found.callback_error),
-        "description": view.redact(found.row.description),
+        "call": _call(found.call),
+        "result": found.result,
+        "meta": found.meta,
+        "reason": reason_of(found.error),
+        "callback_error": found.callback_error,
+        "description": found.row.description,
     }
 
 
-def _call(view: View, call: CallText) -> str:
+def _call(call: CallText) -> str:
     """Return a call as Python would write it, an argument a line where it is long."""
-    told = [view.redact(each) for each in call.args]
-    told += [view.redact(f"{name}={value}") for name, value in call.kwargs]
-    name = f"{view.redact(call.instance)}.{call.function}" if call.instance else call.function
-    short = f"{name}({', '.join(told)})"
-    if len(short) <= _LONG or not told:
-        return short
+    if len(call.text) <= _LONG:
+        return call.text
+    told = [*call.args, *(f"{name}={value}" for name, value in call.kwargs)]
+    owner = f"{call.instance}." if call.instance else ""
     lines = "".join(f"    {each},\n" for each in told)
-    return f"{name}(\n{lines})"
+    return f"{owner}{call.function}(\n{lines})"

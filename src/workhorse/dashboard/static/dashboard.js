@@ -9,6 +9,8 @@
   const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
+  const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+
   function duration(seconds) {
     if (seconds < 60) return `${Math.floor(seconds)} s`;
     const words = [];
@@ -36,6 +38,7 @@
       const title = exact.format(moment);
       if (element.title !== title) element.title = title;
       if (element.dataset.exact !== undefined) element.textContent = title;
+      else if (element.dataset.clock !== undefined) element.textContent = clock.format(moment);
       else if (Math.abs(now - moment) >= 1000) element.textContent = relative(moment, now);
     }
   }

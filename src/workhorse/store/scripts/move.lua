@@ -44,7 +44,9 @@ local function move(item)
   if before then return '=' .. before end
   local status, from = known.status, known.origin or ''
   if not status or not is_meant(item, known) then return '' end
-  if from == to or not (after('requeue', status, 'queued') or after('cancel', status)) then return status end
+  local goes_to_front = at_front == '1' and status == after('release', 'started')
+  if from == to and not goes_to_front then return status end
+  if not (after('requeue', status, 'queued') or after('cancel', status)) then return status end
   check_places(status)
   if not carry(item.job_id, status, from) then return status end
   redis.call('HSET', job_key(item.job_id), 'origin', to)

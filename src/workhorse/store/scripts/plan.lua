@@ -11,7 +11,8 @@ local kept = {live = 1, last_job = 1, last_slot = 1, last_at = 1, fired = 1, ski
 local known = redis.call('HMGET', entry, 'version', 'last_slot')
 if known[1] == version then return '' end
 if (known[1] or '') ~= expected then return 'changed' end
-if slot ~= 'same' and slot ~= '' and known[2] and tonumber(slot) <= tonumber(known[2]) then return 'late' end
+local last = tonumber(known[2] or '')  -- '' where it ran by hand alone
+if slot ~= 'same' and slot ~= '' and last and tonumber(slot) <= last then return 'late' end
 
 redis.call('HSET', entry, 'version', version)
 for _, field in ipairs(redis.call('HKEYS', entry)) do
