@@ -125,6 +125,17 @@ def test_jobs_that_are_tried_again_or_deleted_are_off_their_cause(every_life: Li
     assert [life.field("cause", job_id) for job_id in "ac"] == [None, None]
 
 
+def test_a_cause_is_known_by_its_id_while_no_job_of_it_is_left(life: Life) -> None:
+    fail(life, "a")
+    (listed,) = rows(life)
+    assert life.store.run(failures.cause(life.keys, listed.id)) == listed
+    life.requeue("a")
+    found = life.store.run(failures.cause(life.keys, listed.id))
+    assert found is not None
+    assert (found.count, found.seen, found.queues) == (0, 1, ["q"])
+    assert life.store.run(failures.cause(life.keys, "unheard-of")) is None
+
+
 def test_a_failure_that_is_not_kept_is_counted_and_nothing_comes_back(every_life: Life) -> None:
     fail(every_life, "a", ttl=0)
     assert rows(every_life) == []

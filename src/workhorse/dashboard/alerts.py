@@ -69,7 +69,7 @@ def _of_work(suspended_for: float | None) -> Iterator[Alert]:
         return
     until = "until it is resumed"
     if math.isfinite(suspended_for):
-        until = f"for {_span(suspended_for)} yet"
+        until = f"for another {_span(suspended_for)}"
     yield Alert(
         kind="bad",
         title="All work is suspended",
@@ -114,7 +114,7 @@ def _paused(queues: Sequence[QueueRow], now: float) -> Iterator[Alert]:
         if row.queued and row.paused_until is not None:
             until = "until it is resumed"
             if math.isfinite(row.paused_until):
-                until = f"for {_span(row.paused_until - now)} yet"
+                until = f"for another {_span(row.paused_until - now)}"
             yield Alert(
                 kind="warn",
                 title="Paused",

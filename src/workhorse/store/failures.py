@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from workhorse.core.settings import CAUSE_KEPT
-from workhorse.store.calls import Arguments, Call, command, script
+from workhorse.store.calls import Arguments, Call, Plan, command, script
 from workhorse.store.pages import LONGEST, MOST, lenient, shown
 from workhorse.wire.codec import float_or_none, int_or_none
 from workhorse.wire.keys import Keys
@@ -67,6 +67,22 @@ def causes(keys: Keys, offset: int = 0, length: int = 25, queue: str = "") -> Ca
         "fields": _FIELDS,
     }
     return script("causes", keys, args, parse=_page)
+
+
+def cause(keys: Keys, cause_id: str) -> Plan[CauseRow | None]:
+    """Return one cause, though no job of it may be left; None where it is not known (any more)."""
+    key = keys.cause(cause_id)
+    values: list[Any] = yield from command("HMGET", key, *_FIELDS, parse=list)
+    if not any(values):
+        return None
+    count = yield from command("ZCARD", keys.failed_of(cause_id), parse=int)
+    names: list[Any] = yield from command("HKEYS", key, parse=list)
+    queues = [name[len(_OF_QUEUE) :] for name in names if name.startswith(_OF_QUEUE)]
+    cut = [(value or b"")[:LONGEST] for value in values]
+    return _row([cause_id.encode(), count, *cut, queues])
+
+
+_OF_QUEUE: Final = b"queue:"
 
 
 def _page(reply: list[Any]) -> CausePage:

@@ -249,6 +249,9 @@ class Keys:
     def causes(self) -> str:
         return f"{self.prefix}:{TEMPLATES['causes']}"
 
+    def cause(self, cause: str) -> str:
+        return self._fill("cause", cause)
+
     def failed_of(self, cause: str) -> str:
         return self._fill("failed_of", cause)
 

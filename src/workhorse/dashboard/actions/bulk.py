@@ -36,8 +36,8 @@ _DIGITS: Final = 12
 def some(deed: Deed, done: str, view: View, form: Form) -> str | Told:
     """Do it to jobs for a while; return what was done, and how it goes on.
 
-    The *form* has their ``id``, one a line; or ``all``, and the ``place`` and ``name`` in which
-    they are, or the query ``q`` that they are like. *done* is what happened to them, as a word.
+    The *form* has their ``ids``, one a line; or ``all``, and the ``place`` and ``name`` in which
+    they are, or the query ``q`` that they are like. *done* says what happened to "{}".
     """
     where = _where(form)
     many, left = _number(form.get("done", "")), _number(form.get("left", ""))
@@ -56,13 +56,13 @@ def some(deed: Deed, done: str, view: View, form: Form) -> str | Told:
         "done": str(many),
         "left": str(left),
     }
-    return Told(f"{done} {many:,} so far.", part.looked_at, part.total, again)
+    return Told(f"{done.format(_jobs(many))[:-1]} so far.", part.looked_at, part.total, again)
 
 
 def _where(form: Form) -> Where:
     cursor = form.get("cursor", "")
     if not form.get("all"):
-        job_ids = [each.strip() for each in form.get("id", "").split("\n") if each.strip()]
+        job_ids = [each.strip() for each in form.get("ids", "").split("\n") if each.strip()]
         if not job_ids:
             raise InvalidOptionError("no job was chosen")
         return Where(ids=job_ids[: pages.MOST], cursor=cursor)
@@ -77,22 +77,28 @@ def _where(form: Form) -> Where:
     return Where(place=place, name=form.get("name", ""), cursor=cursor)
 
 
-def _move(view: View, form: Form) -> str | Told:
+def move(view: View, form: Form) -> str | Told:
+    """Give jobs to the queue ``to`` of the form, as ``some`` does."""
     to = check_queue_name(form.get("to", "").strip())
-    return some(partial(bulk.move_some, to=to), f"Moved to {to}:", view, form)
+    done = f"Moved {{}} to {to.replace('{', '{{').replace('}', '}}')}."
+    return some(partial(bulk.move_some, to=to), done, view, form)
 
 
 def _told(done: str, many: int, left: int) -> str:
     """Return what was done, in a sentence.
 
-    >>> _told("Deleted", 1, 0), _told("Canceled", 1200, 3)
+    >>> _told("Deleted {}.", 1, 0), _told("Canceled {}.", 1200, 3)
     ('Deleted 1 job.', 'Canceled 1,200 jobs. 3 were left alone: they had changed meanwhile.')
     """
-    told = f"{done} {many:,} job{'' if many == 1 else 's'}."
+    told = done.format(_jobs(many))
     if left:
         told += f" {left:,} {'was' if left == 1 else 'were'} left alone: "
         told += "it had changed meanwhile." if left == 1 else "they had changed meanwhile."
     return told
+
+
+def _jobs(many: int) -> str:
+    return f"{many:,} job{'' if many == 1 else 's'}"
 
 
 def _number(text: str) -> int:
@@ -100,10 +106,10 @@ def _number(text: str) -> int:
 
 
 BULK_ACTIONS: Final = (
-    Action("jobs-retry", Role.OPERATOR, partial(some, bulk.retry_some, "Queued again:")),
-    Action("jobs-cancel", Role.OPERATOR, partial(some, bulk.cancel_some, "Canceled")),
-    Action("jobs-stop", Role.OPERATOR, partial(some, bulk.stop_some, "Asked to stop:")),
-    Action("jobs-run", Role.OPERATOR, partial(some, bulk.hasten_some, "Run now:")),
-    Action("jobs-move", Role.OPERATOR, _move),
-    Action("jobs-delete", Role.ADMIN, partial(some, bulk.delete_some, "Deleted")),
+    Action("jobs-retry", Role.OPERATOR, partial(some, bulk.retry_some, "Retried {}.")),
+    Action("jobs-cancel", Role.OPERATOR, partial(some, bulk.cancel_some, "Canceled {}.")),
+    Action("jobs-stop", Role.OPERATOR, partial(some, bulk.stop_some, "Asked {} to stop.")),
+    Action("jobs-run", Role.OPERATOR, partial(some, bulk.hasten_some, "Queued {}, to run now.")),
+    Action("jobs-move", Role.OPERATOR, move),
+    Action("jobs-delete", Role.ADMIN, partial(some, bulk.delete_some, "Deleted {}.")),
 )

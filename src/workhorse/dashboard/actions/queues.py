@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 
 from workhorse.core.durations import in_words
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.ids import check_queue_name
 from workhorse.dashboard.access import Role
-from workhorse.dashboard.actions.bulk import some
+from workhorse.dashboard.actions.bulk import move, some
 from workhorse.dashboard.view import Action, Told, View
 from workhorse.store import bulk, pauses
 
@@ -45,7 +44,7 @@ def _empty(view: View, form: Mapping[str, str]) -> str | Told:
     if form.get("typed", "") != queue:
         raise InvalidOptionError(f"type the queue's name, {queue}, to confirm that it is emptied")
     whole = {**form, "all": "1", "place": "queued", "name": queue}
-    return some(bulk.delete_some, "Deleted", view, whole)
+    return some(bulk.delete_some, "Deleted {}.", view, whole)
 
 
 def _move(view: View, form: Mapping[str, str]) -> str | Told:
@@ -55,7 +54,7 @@ def _move(view: View, form: Mapping[str, str]) -> str | Told:
     if to == queue:
         raise InvalidOptionError(f"the jobs wait on {queue} already")
     whole = {**form, "all": "1", "place": "queued", "name": queue}
-    return some(partial(bulk.move_some, to=to), f"Moved to {to}:", view, whole)
+    return move(view, whole)
 
 
 QUEUE_ACTIONS: Final = (

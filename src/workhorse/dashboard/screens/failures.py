@@ -12,8 +12,6 @@ from workhorse.store.whole import whole
 
 _LONGEST: Final = 16_000
 """Characters of a traceback that are shown, of its end."""
-_PAGES: Final = 6
-"""Pages of causes that are searched for one: all that there can be."""
 
 
 def failures(view: View) -> Screen:
@@ -51,17 +49,13 @@ def failure(view: View) -> Screen:
 
 
 def _cause(view: View, cause_id: str) -> CauseRow:
-    for number in range(_PAGES):
-        found = view.store.run(causes.causes(view.keys, number * pages.MOST, pages.MOST))
-        for row in found.rows:
-            if row.id == cause_id:
-                return row
-        if len(found.rows) < pages.MOST:
-            break
-    raise NoSuchPageError(
-        f"No job failed of the cause {cause_id!r:.100}: its jobs were tried again, deleted, or "
-        "have expired."
-    )
+    row = view.store.run(causes.cause(view.keys, cause_id))
+    if row is None:
+        raise NoSuchPageError(
+            f"No job failed of the cause {cause_id!r:.100}: its jobs were tried again, deleted, "
+            "or have expired."
+        )
+    return row
 
 
 def _traceback(view: View, job_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from workhorse.core.ids import is_queue_name
 from workhorse.dashboard.view import PAGE, NoSuchPageError, Screen, View
 from workhorse.store import overview, pages, views
+from workhorse.store.history import history
 from workhorse.store.overview import QueueRow
 from workhorse.store.pages import Place
 
@@ -88,7 +89,7 @@ TABS: Final[Mapping[Place, Tab]] = MappingProxyType(
             "Canceled",
             "ended_at",
             "No job was canceled",
-            "Jobs that somebody canceled are here; they can be queued again.",
+            "Jobs that somebody canceled are here; they can be retried.",
             ("retry", "delete"),
         ),
         "broken": Tab(
@@ -103,9 +104,14 @@ TABS: Final[Mapping[Place, Tab]] = MappingProxyType(
 
 DOES: Final = MappingProxyType(
     {
-        "retry": ("jobs-retry", "Queue again", "Queue {count} jobs again?", "main"),
+        "retry": (
+            "jobs-retry",
+            "Retry",
+            "Retry {count} jobs? They run again from the beginning.",
+            "main",
+        ),
         "run": ("jobs-run", "Run now", "Have {count} jobs run now?", "main"),
-        "cancel": ("jobs-cancel", "Cancel", "Cancel {count} jobs? They can be queued again.", ""),
+        "cancel": ("jobs-cancel", "Cancel", "Cancel {count} jobs? They can be retried.", ""),
         "stop": ("jobs-stop", "Stop", "Stop {count} running jobs? Their processes end.", "danger"),
         "delete": (
             "jobs-delete",
@@ -155,6 +161,7 @@ def queue(view: View) -> Screen:
         "length": PAGE,
         "names": view.store.run(views.queue_names(view.keys))[:_NAMES],
         "redact": view.redact,
+        "has_history": _has_history(view, name),
     }
     return Screen("queue.html", name, data)
 
@@ -164,6 +171,13 @@ def rows_of(view: View, names: Sequence[str]) -> list[QueueRow]:
     return view.store.run(overview.queues(view.keys, names)) if names else []
 
 
+def _has_history(view: View, name: str) -> bool:
+    """Return whether samples are taken of this queue: they are of the busiest ones."""
+    found = view.store.run(history(view.keys, "hour", name, slots=_RECENT))
+    return any(value is not None for value in found.queued)
+
+
+_RECENT: Final = 30
 _NAMES: Final = 500
 """Queues that are offered when jobs are moved."""
 

@@ -112,7 +112,7 @@
 
   // Selections: rows of a table, and all that match.
 
-  const boxes = (form) => $$(`input[name="id"][form="${CSS.escape(form.id)}"]`);
+  const boxes = (form) => $$(`input[name="ids"][form="${CSS.escape(form.id)}"]`);
 
   function chosen(form) {
     const all = $('input[name="all"]', form);
@@ -127,7 +127,8 @@
     const rest = $("[data-rest]", form);
     const all = $('input[name="all"]', form);
     if (all && !isWhole) all.checked = false;
-    if (rest) rest.hidden = !isWhole;
+    const total = Number.parseInt($("[data-total]", form)?.textContent.replace(/\D/g, ""), 10);
+    if (rest) rest.hidden = !isWhole || total <= found.length;
     const count = chosen(form);
     $("[data-count]", form).textContent =
       many ? `${count} selected` : "Select rows to do something with them";
@@ -158,7 +159,7 @@
 
   let lastBox = null;
   document.addEventListener("click", (event) => {
-    const box = event.target.closest?.('input[name="id"]');
+    const box = event.target.closest?.('input[name="ids"]');
     if (!box) return;
     if (event.shiftKey && lastBox?.isConnected && lastBox.form === box.form) {
       const found = boxes(box.form);
@@ -235,6 +236,13 @@
     if (copy) {
       navigator.clipboard?.writeText(copy.dataset.copy);
       copy.classList.add("good");
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const drop of $$("details.drop[open]")) {
+      drop.open = false;
+      $("summary", drop).focus();
     }
   });
   document.addEventListener("submit", (event) => {

@@ -17,7 +17,7 @@
   }
 
   function toggle() {
-    const box = here() && $('input[name="id"]', here());
+    const box = here() && $('input[name="ids"]', here());
     if (!box) return;
     workhorse.select(box, !box.checked);
     workhorse.tellSelections();
