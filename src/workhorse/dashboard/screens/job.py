@@ -85,8 +85,14 @@ def _texts(found: WholeJob) -> dict[str, str]:
         "meta": found.meta,
         "reason": reason_of(found.error),
         "callback_error": found.callback_error,
-        "description": found.row.description,
+        "description": _description(found),
     }
+
+
+def _description(found: WholeJob) -> str:
+    """Return what the job was said to do; nothing, where that is the call once more."""
+    text, function = found.row.description, found.call.function
+    return "" if text == function or text.startswith(f"{function}(") else text
 
 
 def _call(call: CallText) -> str:

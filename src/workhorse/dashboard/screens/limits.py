@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from workhorse.core.limits import limit_key, limit_name
+from workhorse.dashboard.screens.cursors import cursor_of, cursor_text
 from workhorse.dashboard.view import PAGE, Screen, View
 from workhorse.store import limits, pages
 from workhorse.store.pages import shown
@@ -21,20 +21,16 @@ class LimitRow:
     waiting: int | None
 
 
-_FIRST: Final = "0"
-
-
 def all_limits(view: View) -> Screen:
     """Show some limits; the others follow ``?cursor=``."""
-    cursor = view.query.get("cursor", _FIRST)
-    start = cursor.encode() if cursor.isdecimal() else b"0"
+    start = cursor_of(view)
     (found,) = view.store.look_at([limits.some_names(view.keys, start)])
     page: tuple[bytes, list[bytes]] = found or (b"0", [])
     following, names = page
     rows = [_row(view, limit_key(shown(name))) for name in names]
     data = {
         "limits": sorted(rows, key=lambda row: (-(row.waiting or 0), row.key)),
-        "cursor": "" if following == b"0" else following.decode(),
+        "cursor": cursor_text(following),
         "is_first": start == b"0",
     }
     return Screen("limits.html", "Limits", data)
