@@ -150,3 +150,10 @@ def enqueue_within(url: str) -> None:
     Queue("low", connection=url, is_async=False).enqueue(count_to, 2, job_id="inner")
     print("after")
     here().progress(1)
+
+
+def tell_all(text: str) -> None:
+    """Tell *text* in every way."""
+    here().progress(1, 2, text)
+    print(text)
+    LOG.warning("%s", text)

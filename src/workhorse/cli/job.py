@@ -14,6 +14,7 @@ import click
 from workhorse.api.connection import default_keys, store_of
 from workhorse.cli.config_file import config_option, read_settings, server_of
 from workhorse.cli.job_show import show
+from workhorse.cli.job_tail import tail
 from workhorse.cli.options import SPAN, url_option
 from workhorse.cli.output import (
     FAILED,
@@ -48,10 +49,11 @@ _HINTS: Final[Mapping[tuple[Event, State], str]] = {
 
 @click.group()
 def job() -> None:
-    """Show a job; cancel, stop, retry or delete some."""
+    """Show a job or follow it; cancel, stop, retry or delete some."""
 
 
 job.add_command(show)
+job.add_command(tail)
 
 
 def steering(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -81,7 +81,7 @@ def tail(job_id: str, url: str | None, config: str | None, **given: Any) -> int:
         shown.close()
     if given["no_follow"] and state not in ENDED:
         return FINE
-    if state not in ENDED:
+    if state is None or state not in ENDED:
         if not given["as_json"]:
             echo("The job is gone: deleted, or a success that is not kept.")
         return GONE
