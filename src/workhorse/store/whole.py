@@ -23,9 +23,9 @@ from workhorse.store.pages import JobRow, lenient, shown
 from workhorse.wire.codec import Hash, date_from_text, float_or_none, int_or_none, ints_from_json
 from workhorse.wire.entries import ResultType, decode_entry
 from workhorse.wire.extras import CALLBACKS, decode_callback, decode_parents, decode_webhooks
-from workhorse.wire.glance import CallText, call_text, value_text
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import FIELDS
+from workhorse.wire.texts import CallText, call_text, value_text
 
 T = TypeVar("T")
 
