@@ -12,7 +12,6 @@ import io
 import json
 import os
 import re
-import statistics
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -159,14 +158,14 @@ def _addresses(client: redis.Redis, keys: Keys) -> Iterator[str]:
 
 
 def took(look: Look) -> float:
-    """Return how many milliseconds a look takes: the median of some, after one to warm up."""
+    """Return how many milliseconds a look takes: the least of some, after one to warm up."""
     look()
     runs: list[float] = []
     for _ in range(REPEATS):
         started = time.perf_counter()
         look()
         runs.append(1000 * (time.perf_counter() - started))
-    return statistics.median(runs)
+    return min(runs)
 
 
 def measure(size: int) -> dict[str, float]:
