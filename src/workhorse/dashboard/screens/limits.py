@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from workhorse.core.limits import limit_key, limit_name
@@ -27,7 +28,7 @@ def all_limits(view: View) -> Screen:
     (found,) = view.store.look_at([limits.some_names(view.keys, start)])
     page: tuple[bytes, list[bytes]] = found or (b"0", [])
     following, names = page
-    rows = [_row(view, limit_key(shown(name))) for name in names]
+    rows = _rows(view, [limit_key(shown(name)) for name in names])
     data = {
         "limits": sorted(rows, key=lambda row: (-(row.waiting or 0), row.key)),
         "cursor": cursor_text(following),
@@ -48,7 +49,7 @@ def limit(view: View) -> Screen:
         ]
     )
     data = {
-        "limit": _row(view, key),
+        "limit": _rows(view, [key])[0],
         "taken": taken,
         "waiting": waiting,
         "offset": offset,
@@ -57,12 +58,12 @@ def limit(view: View) -> Screen:
     return Screen("limit.html", f"Limit {key}", data)
 
 
-def _row(view: View, key: str) -> LimitRow:
-    found = view.store.look_at(
-        [
-            limits.concurrency(view.keys, key),
-            limits.count_with_place(view.keys, key),
-            limits.count_waiting(view.keys, key),
-        ]
-    )
-    return LimitRow(key, *found)
+def _rows(view: View, keys: Sequence[str]) -> list[LimitRow]:
+    """Return a row for each limit, in one round trip."""
+    calls = [
+        call(view.keys, key)
+        for key in keys
+        for call in (limits.concurrency, limits.count_with_place, limits.count_waiting)
+    ]
+    found = view.store.look_at(calls)
+    return [LimitRow(key, *found[3 * at : 3 * at + 3]) for at, key in enumerate(keys)]
