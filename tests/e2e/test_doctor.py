@@ -222,5 +222,8 @@ def test_what_a_user_may_not_do_is_told(life: Life, valkey_server: RunningServer
         found = json.loads(run_here("doctor", "--json", "-u", url.format("runs")).stdout)
         levels = [one["level"] for one in found["findings"] if one["check"] == "rights"]
         assert levels == ["advice"]
+        done = run_here("queue", "list", "-u", url.format("looks"))
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert "the server's user may not do this" in done.stderr
     finally:
         life.client.execute_command("ACL", "DELUSER", "looks", "runs")

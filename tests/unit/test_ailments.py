@@ -105,6 +105,8 @@ def test_no_snapshots_and_no_file_lose_everything() -> None:
     lossy = info(aof_enabled=0)
     assert found(replace(lossy, settings={"save": ""})) == [("persistence", "problem")]
     assert found(replace(lossy, settings={"save": "3600 1"})) == [("persistence", "advice")]
+    (untold,) = judge(lossy)
+    assert "does not tell" in untold.what
 
 
 def test_slow_answers_and_clocks_apart_are_told() -> None:

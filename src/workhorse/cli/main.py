@@ -116,9 +116,21 @@ def _explain(error: Exception) -> tuple[str, int] | None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             told = "", FAILED
         case _:
-            if isinstance(error, import_module("workhorse.store.faults").ServerError):
-                told = f"the server does not answer as it should: {error}", FAILED
+            faults = import_module("workhorse.store.faults")
+            if isinstance(error, faults.ServerError):
+                told = f"{_blame(error)}: {error}{_hint(faults.advice(error))}", FAILED
     return told
+
+
+def _blame(error: Exception) -> str:
+    """Return what the server did, in a few words."""
+    if "ermission" in str(error):  # NOPERM, or the same within a script
+        return "the server's user may not do this (docs/acl.md has who may what)"
+    return "the server does not answer as it should"
+
+
+def _hint(advice: str | None) -> str:
+    return f" ({advice})" if advice else ""
 
 
 def _help_of(ctx: click.Context | None) -> str:

@@ -162,8 +162,10 @@ def _persistence(facts: Facts) -> Iterator[Ailment]:
         yield Ailment(
             check,
             "advice",
-            "the server writes snapshots only" + (f" (save {saves})" if saves else ""),
-            "what happened since the last one is lost with the server, and jobs that "
+            f"the server writes snapshots only (save {saves})"
+            if saves
+            else "the server has no append-only file, and does not tell of snapshots",
+            "what happened since the last snapshot is lost with the server, and jobs that "
             "ended since then run again",
             "CONFIG SET appendonly yes, and appendonly yes in its configuration",
         )
