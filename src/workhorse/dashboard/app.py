@@ -121,11 +121,12 @@ class Dashboard:
 
     def _admit(self, request: Request, answer: Callable[[User], Response]) -> Response:
         """Return the answer to a user, or why there is none."""
+        user = None
         try:
             user = self._authenticate(request)
             return self._nobody(request) if user is None else answer(user)
         except Exception as error:  # noqa: BLE001 - a page of ours says so, and the log what it is
-            return self._wrong(request, error)
+            return self._wrong(request, error, user)
 
     def _nobody(self, request: Request) -> Response:
         """Answer who is not logged in: by the page where that can be done, if it was a person."""
@@ -144,12 +145,12 @@ class Dashboard:
             status_code=303, headers={"Location": f"{address}{mark}{urlencode({'next': where})}"}
         )
 
-    def _wrong(self, request: Request, error: Exception) -> Response:
+    def _wrong(self, request: Request, error: Exception, user: User | None = None) -> Response:
         """Answer where something went wrong: in words of ours; what it was is in the log."""
         status, text, headers = _told_of(error)
         if status == _BUG:
             _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        response = self._told(request, None, text, status)
+        response = self._told(request, user, text, status)
         response.headers.update(headers)
         return response
 
