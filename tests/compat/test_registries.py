@@ -10,7 +10,7 @@ import redis
 from tests.compat import jobs
 from tests.compat.sides import RQSide, work_off
 from workhorse import Group, Queue
-from workhorse.store import audit
+from workhorse.store import audit, failures, pages
 from workhorse.store.drivers import Store
 from workhorse.wire.keys import Keys
 from workhorse.worker.duties.sweep import Sweep
@@ -65,6 +65,38 @@ def test_what_rq_failed_is_requeued_by_us_and_the_other_way_round(
     assert queue.failed_job_registry.count == 0
     work_off("simple", rq.url)
     assert sorted(rq("registry_ids", name="failed")) == sorted([by_rq, by_us])
+
+
+def test_a_job_that_rq_requeued_or_deleted_is_off_its_cause(
+    client: redis.Redis, rq: RQSide
+) -> None:
+    store, keys = Store(client), Keys()
+    first, second, third = (Queue(connection=client).enqueue(jobs.fail) for _ in range(3))
+    work_off("simple", rq.url)
+    (cause,) = store.run(failures.causes(keys)).rows
+    rq("requeue_failed", job_id=first.id)
+    rq("delete", job_id=second.id)
+    of_cause = store.run(pages.page(keys, "failed_of", cause.id))
+    assert (cause.count, [row.id for row in of_cause.rows]) == (3, [third.id])
+    Sweep(store, keys).run_once(0)
+    assert store.run(failures.causes(keys)).rows[0].count == 1
+
+
+def test_rq_sees_and_works_jobs_that_were_moved(client: redis.Redis, rq: RQSide) -> None:
+    queue, other = Queue(connection=client), Queue("other", client)
+    parent = other.enqueue(jobs.add, 1)
+    child = other.enqueue(jobs.add, 2, depends_on=parent)
+    later = other.enqueue_at(SOON, jobs.add, 3)
+    canceled = other.enqueue(jobs.add, 4)
+    canceled.cancel()
+    for job in (parent, child, later, canceled):
+        job.move(queue)
+    assert ours(queue) == theirs(rq)
+    assert (queue.job_ids, queue.deferred_job_registry.get_job_ids()) == ([parent.id], [child.id])
+    rq("work")
+    assert set(queue.finished_job_registry.get_job_ids()) == {parent.id, child.id}
+    assert theirs(rq)["scheduled"] == [later.id]
+    assert audit.audit(Store(client), Keys()) == []
 
 
 def test_a_group_of_ours_is_one_of_rqs(client: redis.Redis, rq: RQSide) -> None:
