@@ -73,6 +73,15 @@ def test_the_oldest_is_of_the_queue_that_waits_longest(life: Life) -> None:
     assert series(life, NOON, slots=1).queued == [5]
 
 
+def test_how_long_jobs_have_waited_may_be_unknown(life: Life) -> None:
+    sample(life, NOON)
+    assert series(life, NOON, slots=1).oldest == [0]
+    life.enqueue("j")
+    life.client.delete("rq:job:j")
+    sample(life, NOON + 10)
+    assert series(life, NOON + 10, slots=1).oldest == [None]
+
+
 def test_a_slot_is_written_once(life: Life) -> None:
     wait(life, "q", 1, since=NOON)
     sample(life, NOON + 0.1)

@@ -15,7 +15,8 @@ import pytest
 
 from tests.support.servers import ROOT, RunningServer
 
-collect_ignore = [] if find_spec("prometheus_client") else ["test_prometheus.py"]
+_NEED_EXTRAS = ["test_prometheus.py", "test_monitoring_files.py"]
+collect_ignore = [] if find_spec("prometheus_client") else _NEED_EXTRAS
 """The Pythons that have no extras."""
 
 Run = Callable[..., list[dict[str, Any]]]

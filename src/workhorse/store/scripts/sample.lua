@@ -1,4 +1,4 @@
---! Sample how much there is of what, once for each slot of time, for charts. Looks at `budget` workers and queues in a call.
+--! Sample how much there is of what, once for each slot of time, for charts. A call looks at `budget` workers and queues.
 --! keys: history, history_of, histories, queues, queue, lease, workers, turn
 --! args: at, budget, most, so_far, holder, steps..., sizes...
 --! include: _clock, _lenient, _ring, _figures
@@ -18,8 +18,8 @@ if others and others ~= holder then return {'', rest} end
 local known, left, seen = {}, tonumber(budget), {}
 local ranked = lenient('ZRANGE', histories_key(), 0, -1, 'WITHSCORES') or {}
 for i = 1, #ranked, 2 do known[ranked[i]] = tonumber(ranked[i + 1]) end
-local told = so_far ~= '' and cmsgpack.unpack(so_far)
-  or {part = 1, cursor = '0', all = {counts = {0, 0, 0, 0}, queued = 0, busy = 0, workers = 0}, of = {}, best = {}}
+local nothing = {counts = {0, 0, 0, 0}, queued = 0, oldest = 0, busy = 0, workers = 0}
+local told = so_far ~= '' and cmsgpack.unpack(so_far) or {part = 1, cursor = '0', all = nothing, of = {}, best = {}}
 local all = told.all
 
 local function look_at_worker(key)
@@ -42,7 +42,8 @@ local function look_at_queue(key)
   row.busy, row.workers = of[1], of[2]
   for i = 1, 4 do all.counts[i] = all.counts[i] + row.counts[i] end
   all.queued = all.queued + (row.queued or 0)
-  if row.oldest then all.oldest = math.max(all.oldest or 0, row.oldest) end
+  all.oldest = math.max(all.oldest, row.oldest or 0)
+  all.is_unsure = all.is_unsure or not row.oldest
   if known[queue] then write_row(history_of_key(queue), due, moment, row) end
   local is_used = (row.queued or 0) > 0 or (lenient('ZCARD', lease_key(queue)) or 0) > 0
     or (known[queue] and known[queue] ~= row.rank)
@@ -108,6 +109,7 @@ if not is_through then
 end
 if others then redis.call('DEL', turn_key('sample')) end
 all.memory = memory()
+if all.is_unsure and all.oldest == 0 then all.oldest = nil end
 write_row(history_key(), due, moment, all)
 choose_queues()
 return {'', rest}
