@@ -99,6 +99,18 @@ def test_nothing_is_lost_where_the_job_raises(queue: Queue, worker_class: type[W
     assert texts(job) == ["about to fail", "no end of line"]
 
 
+@pytest.mark.parametrize("worker_class", WORKERS)
+def test_what_was_told_last_is_there_before_the_end(
+    queue: Queue, worker_class: type[Worker]
+) -> None:
+    job = queue.enqueue(telling.tell_and_fail_at_once)
+    run(queue, worker_class)
+    progress = job.get_progress()
+    assert texts(job) == ["first", "last"]
+    assert progress
+    assert (progress.done, progress.total) == (1, 2)
+
+
 def test_a_job_that_dies_keeps_what_was_told(queue: Queue) -> None:
     job = queue.enqueue(telling.tell_and_die, on_lost="fail")
     run(queue, Worker)

@@ -68,6 +68,7 @@ OPTIONS = (
     ),
     Option("group_id", "g", ("--group", "g")),
     Option("tags", ["eu", "a b"], ("--tag", "eu", "--tag", "a b")),
+    Option("capture_logs", False, ("--no-capture-logs",)),  # noqa: FBT003 - the option's value
     Option("unique", True, ("--unique", "--job-id", "one")),  # noqa: FBT003 - the option's value
 )  # fmt: skip
 

@@ -150,3 +150,21 @@ def enqueue_within(url: str) -> None:
     Queue("low", connection=url, is_async=False).enqueue(count_to, 2, job_id="inner")
     print("after")
     here().progress(1)
+
+
+def tell_all(text: str) -> None:
+    """Tell *text* in every way."""
+    here().progress(1, 2, text)
+    print(text)
+    LOG.warning("%s", text)
+
+
+def tell_and_fail_at_once() -> None:
+    """Tell, see that it arrived, so that nothing is about to be sent; tell more, and raise."""
+    job = here()
+    print("first")
+    while not job.log_lines():
+        time.sleep(0.001)
+    print("last")
+    job.progress(1, 2)
+    raise ValueError("no more")

@@ -44,6 +44,7 @@ OF_JOBS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "webhooks": ("webhooks", ("webhooks",)),
     "group_id": ("group_id", ("group_id",)),
     "tags": ("tags", ("tags",)),
+    "capture_logs": ("capture_logs", ("capture_logs",)),
 }
 """Options of an entry's jobs: their names in ``EnqueueData``, and the fields they become."""
 _NOT_FOR_CRON: Final = {

@@ -74,6 +74,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
         tags: Sequence[str] | None = None,
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
+        capture_logs: bool | None = None,
     ) -> None:
         made = choose_class("queue_class", queue_class, Queue)
         self._make = functools.partial(made, connection=connection)
@@ -86,6 +87,7 @@ class job:  # noqa: N801 - RQ's name, used as a decorator
             "max_starts": max_starts, "repeat": repeat, "on_success": on_success,
             "on_failure": on_failure, "on_stopped": on_stopped, "rate_limit": rate_limit,
             "webhooks": webhooks, "unique": unique, "group_id": group_id, "tags": tags,
+            "capture_logs": capture_logs,
         }  # fmt: skip
 
     def __call__(self, function: Callable[P, R_co]) -> JobFunction[P, R_co]:

@@ -137,6 +137,7 @@ class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
         repeat: Repeat | None = None,
         rate_limit: RateLimit | None = None,
         tags: Sequence[str] | None = None,
+        capture_logs: bool | None = None,
     ) -> Self:
         """Return a new job that is not stored yet; ``Queue.enqueue_job`` stores and queues it.
 
@@ -147,7 +148,7 @@ class Job(JobHistory, JobReports, JobSaving, JobRelations, OldJobWords):
             at_front=False, meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts,
             depends_on=depends_on, on_success=on_success, on_failure=on_failure,
             on_stopped=on_stopped, webhooks=webhooks, group_id=group_id, repeat=repeat,
-            rate_limit=rate_limit, tags=tags,
+            rate_limit=rate_limit, tags=tags, capture_logs=capture_logs,
         )  # fmt: skip
         chosen = choose_serializer(serializer)
         record = new_record(data, queue=origin, serializer=chosen, default_timeout=None)

@@ -40,6 +40,7 @@ _RESERVED: Final = {
     "unique": "unique",
     "group_id": "group_id",
     "tags": "tags",
+    "capture_logs": "capture_logs",
 }
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
 
@@ -82,6 +83,7 @@ class NewCalls:
         due_in: timedelta | float | None = None,
         group_id: str | None = None,
         tags: Sequence[str] | None = None,
+        capture_logs: bool | None = None,
     ) -> EnqueueData:
         """Return one call for ``enqueue_many``, due at a moment or in a while."""
         due = None if scheduled_for is None else check_moment("scheduled_for", scheduled_for)
@@ -90,7 +92,7 @@ class NewCalls:
             func, args, kwargs, timeout, result_ttl, ttl, failure_ttl, description, job_id,
             at_front, meta, retry, on_lost, max_starts, depends_on, repeat, on_success,
             on_failure, on_stopped, rate_limit, webhooks, unique, due, seconds, group_id,
-            tags,
+            tags, capture_logs,
         )  # fmt: skip
 
     def create_job(  # noqa: PLR0913, PLR0917 - RQ's signature
@@ -119,6 +121,7 @@ class NewCalls:
         on_lost: OnLost | None = None,
         max_starts: int | None = None,
         tags: Sequence[str] | None = None,
+        capture_logs: bool | None = None,
     ) -> Job:
         """Return a new job of this queue that is not stored; ``enqueue_job`` stores and queues it.
 
@@ -129,6 +132,7 @@ class NewCalls:
             meta=meta, retry=retry, on_lost=on_lost, max_starts=max_starts, depends_on=depends_on,
             repeat=repeat, on_success=on_success, on_failure=on_failure, on_stopped=on_stopped,
             rate_limit=rate_limit, webhooks=webhooks, group_id=group_id, tags=tags,
+            capture_logs=capture_logs,
         )  # fmt: skip
         record = self._new_record(data)
         record.status = check_state(status)

@@ -61,6 +61,7 @@ class EnqueueData(NamedTuple):
     """Seconds until it is due, by the server's clock."""
     group_id: str | None = None
     tags: Sequence[str] | None = None
+    capture_logs: bool | None = None
 
 
 class LostRule(NamedTuple):
@@ -146,6 +147,7 @@ def _add_special(record: JobRecord, data: EnqueueData) -> None:
     if data.scheduled_for is not None and data.due_in is not None:
         raise InvalidOptionError("a job is due at a moment, or in a while: give one of them")
     record.scheduled_for, record.due_in = data.scheduled_for, data.due_in
+    record.capture_logs = check_flag("capture_logs", data.capture_logs)
     if data.group_id is not None:
         record.group_id = check_group_name(data.group_id)
     if data.tags is not None:
@@ -198,6 +200,13 @@ def check_lost(on_lost: object, max_starts: object) -> LostRule:
 
 def _is_number_of_runs(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 1
+
+
+def check_flag(name: str, flag: object) -> bool | None:
+    """Return *flag* if it is True, False or None."""
+    if not isinstance(flag, bool | None):
+        raise InvalidOptionError(f"{name} is {flag!r}: give True or False")
+    return flag
 
 
 def check_bytes(name: str, size: object) -> int:

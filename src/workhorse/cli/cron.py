@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SHOWN_RUNS: Final = 5
 _OF_JOBS: Final = (
     "timeout", "result_ttl", "ttl", "failure_ttl", "description", "at_front", "on_lost",
-    "max_starts",
+    "max_starts", "capture_logs",
 )  # fmt: skip
 _MADE: Final = (
     "retry_max", "retry_interval", "retry_backoff", "retry_max_interval", "retry_jitter",

@@ -142,6 +142,11 @@ _KEYWORD = re.compile(r"(?P<name>[A-Za-z_]\w*)(?P<kind>[:%]?)=(?P<value>.*)", re
 @click.option(
     "--tag", multiple=True, metavar="WORD", help="Find it by this; may be given several times."
 )
+@click.option(
+    "--capture-logs/--no-capture-logs",
+    default=None,
+    help="Keep what it logs and prints with it, or not; else its worker says so.",
+)
 @on_lost_option
 @max_starts_option
 @serializer_option
@@ -172,6 +177,7 @@ def enqueue(function: str, arguments: tuple[str, ...], **given: Any) -> None:
         max_starts=given["max_starts"],
         depends_on=_parents(given),
         unique=given["unique"],
+        capture_logs=given["capture_logs"],
         due_in=given["schedule_in"],
         scheduled_for=_moment(given["schedule_at"]),
         **made_of(given),

@@ -81,7 +81,7 @@ def tail(job_id: str, url: str | None, config: str | None, **given: Any) -> int:
         shown.close()
     if given["no_follow"] and state not in ENDED:
         return FINE
-    if state not in ENDED:
+    if state is None or state not in ENDED:
         if not given["as_json"]:
             echo("The job is gone: deleted, or a success that is not kept.")
         return GONE
@@ -128,6 +128,8 @@ class _Screen:
         elif isinstance(event, LogLine):
             self._line(_line(event))
         else:
+            if event in ENDED:
+                self.close()
             self._line(painted(event.value, _LOOKS.get(event, "strong")))
 
     def tell_error(self, error: str) -> None:

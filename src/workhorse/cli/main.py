@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "failed": "Show what jobs failed of; retry or delete these.",
     "dashboard": "Show them, and steer them, in a browser.",
     "queue": "List queues, pause or resume one, empty or move it.",
-    "job": "Show a job; cancel, stop, retry or delete some.",
+    "job": "Show a job or follow it; cancel, stop, retry or delete some.",
     "workers": "Show who works, at what, and since when.",
     "suspend": "Have no worker take a job.",
     "resume": "Have workers take jobs again.",

@@ -166,6 +166,7 @@ class Box:
 class Graph:
     """A job between those that it waits for and those that wait for it."""
 
+    columns: int
     width: int
     height: int
     boxes: list[Box]
@@ -189,7 +190,7 @@ def family(job: JobRow, parents: Relatives, children: Relatives) -> Graph | None
         _edge(left, right) for here, there in pairwise(placed) for left in here for right in there
     ]
     width = len(placed) * (BOX_WIDTH + _BETWEEN) - _BETWEEN
-    return Graph(width, height, [box for column in placed for box in column], edges)
+    return Graph(len(placed), width, height, [box for column in placed for box in column], edges)
 
 
 def _column(relatives: Relatives) -> list[tuple[JobRow | None, str]]:

@@ -6,6 +6,7 @@ Pure: each check takes ``Facts`` and returns what it found. Those of the server 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -47,6 +48,15 @@ def _count(number: int, noun: str = "job", many: str = "") -> str:
     return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
 
 
+def _word(name: str) -> str:
+    """Return *name* as a word of a command that somebody may copy into a shell.
+
+    >>> _word("mail"), _word("x; reboot"), _word("--all")
+    ('mail', "'x; reboot'", '-- --all')
+    """
+    return f"{'-- ' if name.startswith('-') else ''}{shlex.quote(name)}"
+
+
 def _suspended(facts: Facts) -> Iterator[Ailment]:
     if facts.suspended_for is None:
         return
@@ -69,7 +79,7 @@ def _paused(facts: Facts) -> Iterator[Ailment]:
                 f"queue {row.name} is paused ({in_words(row.paused_until - facts.now)}), with "
                 f"{_count(row.queued)} on it",
                 "no worker of ours takes a job from it",
-                f"workhorse queue resume {row.name}",
+                f"workhorse queue resume {_word(row.name)}",
                 (row.name,),
             )
 
@@ -85,7 +95,7 @@ def _unattended(facts: Facts) -> Iterator[Ailment]:
                 "problem",
                 f"{_count(row.queued)} queued on {row.name}, and no worker listens to it",
                 "nothing runs there until one does",
-                f"workhorse worker {row.name}",
+                f"workhorse worker {_word(row.name)}",
                 (row.name,),
             )
 
@@ -102,7 +112,7 @@ def _old_backlog(facts: Facts) -> Iterator[Ailment]:
                 f"the next job of {row.name} has waited for {in_words(waits)}",
                 "its workers are too few, too slow, stand still, or have other queues before it",
                 "workhorse workers    # what they run; then more of them: workhorse worker -n 8 "
-                f"{row.name}",
+                f"{_word(row.name)}",
                 (row.name,),
             )
 
@@ -115,7 +125,7 @@ def _lapsed(facts: Facts) -> Iterator[Ailment]:
             f"{_count(late.many)} of {late.name} held by workers that are gone, the first "
             f"since {_since(late, facts)}",
             "no supervisor recovers them: they neither run nor fail",
-            f"workhorse worker {late.name}    # any worker of ours on the queue recovers them",
+            f"workhorse worker {_word(late.name)}    # any worker of ours recovers them",
             (late.name,),
         )
 
@@ -129,7 +139,7 @@ def _overdue(facts: Facts) -> Iterator[Ailment]:
             f"{_since(late, facts)}",
             "nobody moves them onto their queue: workers do that, unless started with "
             "--no-scheduler",
-            f"workhorse worker {late.name}",
+            f"workhorse worker {_word(late.name)}",
             (late.name,),
         )
 

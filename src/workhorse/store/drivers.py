@@ -227,6 +227,13 @@ def _read(calls: Sequence[Call[Any]], replies: Sequence[Any]) -> list[Any]:
     return [call.parse(reply) for call, reply in zip(calls, replies, strict=True)]
 
 
+def let_go(client: Client) -> None:
+    """Close connections of *client* that nobody uses just now; it opens others where needed."""
+    pool = getattr(client, "connection_pool", None)
+    if pool is not None:
+        pool.disconnect(inuse_connections=False)
+
+
 def refuse_decoded(client: Any) -> None:
     """Raise ConnectionChoiceError for a client that turns replies into text."""
     pool = getattr(client, "connection_pool", None)

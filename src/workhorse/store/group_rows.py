@@ -62,10 +62,9 @@ def group_row(keys: Keys, group: str) -> Plan[GroupRow]:
     )
 
 
-def some_members(keys: Keys, group: str, cursor: str) -> Call[GroupRow]:
-    """Return some members of a group from *cursor* on; "0" for the first."""
-    place = _Place(group, cursor.encode() if cursor.isdecimal() else b"0")
-    call = _slices(keys, [place], count=50)
+def some_members(keys: Keys, group: str, cursor: bytes) -> Call[GroupRow]:
+    """Return some members of a group from *cursor* on; b"0" for the first."""
+    call = _slices(keys, [_Place(group, cursor)], count=50)
     return Call(call.words, lambda reply: call.parse(reply)[0], call.source)
 
 

@@ -37,8 +37,9 @@ def move(  # noqa: PLR0913 - one for each input of the script
     """Give a job to the queue *to*: it keeps its state, and in a registry its time.
 
     One that runs stays, and so does one that an RQ worker is about to start. A queued one goes
-    to the end of its new queue, or *at_front*, in its own queue too. Only if it is in the queue *within* and in one
-    of *states*, where they are given. Sent again with the same *token*, it gets the first answer.
+    to the end of its new queue, or *at_front*, in its own queue too. Only if it is in the queue
+    *within* and in one of *states*, where they are given. Sent again with the same *token*, it
+    gets the first answer.
     """
     meant = [MeantJob(job_id, within, states)]
     found = move_many(keys, meant, to, token=token, at_front=at_front)

@@ -17,6 +17,7 @@ from workhorse.wire.codec import (
     Hash,
     Value,
     error_to_text,
+    flag_or_none,
     ints_from_json,
     ints_to_json,
     rules_from_json,
@@ -38,6 +39,7 @@ EXTRA_FIELDS: Final = (
     "failure_callback_name", "failure_callback_timeout",
     "stopped_callback_name", "stopped_callback_timeout",
     "webhooks", "repeats_left", "repeat_intervals", "parent_results", "follow_up",
+    "capture_logs",
 )  # fmt: skip
 """What it returns besides of a job that has any of it, or that RQ's client made."""
 
@@ -62,6 +64,8 @@ class Extras:
     """The parameters that get results of parents: the parent's id, or several."""
     follow_up: bytes | None = None
     """What it tells others of another job; it runs no function of the user's by itself."""
+    capture_logs: bool | None = None
+    """Whether what it logs and writes is kept; None for what its worker says."""
 
     def followers(self, *, called: bool) -> str:
         """Return which jobs of our own may have to tell of its end, as ``settle`` takes it.
@@ -94,6 +98,7 @@ def decode_extras(told: Sequence[bytes | None]) -> Extras | None:
         repeat_intervals=_lenient_waits(fields.get(b"repeat_intervals")),
         parent_results=_lenient_results(fields.get(b"parent_results")),
         follow_up=fields.get(b"follow_up"),
+        capture_logs=flag_or_none(fields.get(b"capture_logs")),
     )
 
 

@@ -73,6 +73,15 @@ def float_or_none(text: bytes | str | None) -> float | None:
         raise DeserializationError(f"not a number: {_brief(text)}") from None
 
 
+def flag_or_none(text: bytes | None) -> bool | None:
+    """Return what *text* says, 1 or 0; None for nothing.
+
+    >>> flag_or_none(b"1"), flag_or_none(b"0"), flag_or_none(None)
+    (True, False, None)
+    """
+    return text == b"1" if text else None
+
+
 def ints_from_json(text: bytes | str | None) -> tuple[int, ...]:
     """Return the list of numbers in *text*; empty for nothing."""
     if not text:

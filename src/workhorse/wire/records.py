@@ -25,6 +25,7 @@ from workhorse.wire.codec import (
     Value,
     date_from_text,
     date_to_text,
+    flag_or_none,
     float_or_none,
     int_or_none,
     ints_from_json,
@@ -72,6 +73,7 @@ FIELDS: Final = frozenset(
         "on_lost",  # + what happens to a run without an outcome: "requeue" or "fail"
         "max_starts",  # + how many of them there may be
         "retry_rules",  # + what a ``Retry`` says that RQ has no field for, as JSON
+        "capture_logs",  # + whether what it logs and writes is kept: 1 or 0
         "progress",  # + what its run reported last, as JSON
         "reported",  # + which run that was, and which of its reports
         "waiters",  # + how many clients wait for the end
@@ -135,6 +137,8 @@ class JobRecord:
     webhooks: tuple[Webhook, ...] = ()
     callback_error: str | None = None
     follow_up: bytes | None = None
+    capture_logs: bool | None = None
+    """Whether what it logs and writes is kept with it; None for what its worker says."""
     unique: bool = False
     """Of a new job: refuse it where any job has its id. Not stored."""
     due_in: float | None = None
@@ -164,6 +168,7 @@ class JobRecord:
         return bool(
             self.success_callback or self.failure_callback or self.stopped_callback
             or self.webhooks or self.repeats_left or self.parents.results
+            or self.capture_logs is not None
         )  # fmt: skip
 
 
@@ -210,6 +215,7 @@ def _encode_special(record: JobRecord) -> list[Value]:
         ("group_id", record.group_id),
         ("tags", tags_to_json(record.tags) or None),
         ("extras", 1 if record.has_extras else None),
+        ("capture_logs", None if record.capture_logs is None else int(record.capture_logs)),
     )
     for name, value in optional:
         if value is not None:
@@ -271,6 +277,7 @@ def decode(job_id: str, fields: Hash) -> JobRecord:
         webhooks=decode_webhooks(get(b"webhooks")),
         callback_error=text_or_none(get(b"callback_error")),
         follow_up=get(b"follow_up"),
+        capture_logs=flag_or_none(get(b"capture_logs")),
     )
 
 

@@ -59,11 +59,17 @@ def run_with(options: WorkerOptions, job: Claimed) -> Run:
         options.connect,
         alone=options.isolation == "fork",
         max_result_bytes=options.max_result_bytes,
-        captures_logs=options.capture_logs,
+        captures_logs=captures_logs(job, options.capture_logs),
     )
     if job.extras or options.exception_handlers:
         return run_of(running, options.exception_handlers)
     return partial(runner.run, running)
+
+
+def captures_logs(job: Claimed, otherwise: bool) -> bool:  # noqa: FBT001 - what is so otherwise
+    """Return whether what *job* logs and writes is kept: as it says, or else its worker."""
+    said = job.extras.capture_logs if job.extras else None
+    return otherwise if said is None else said
 
 
 def run_of(running: Running, handlers: Sequence[Handler] = ()) -> Run:

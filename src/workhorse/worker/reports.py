@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from workhorse.core.progress import Number, checked
 from workhorse.core.settings import LOG_BYTES, LOG_LINES, REPORT_EVERY, REPORT_FOR
 from workhorse.store import reports
-from workhorse.store.drivers import Store
+from workhorse.store.drivers import Store, let_go
 from workhorse.store.faults import is_short
 from workhorse.store.reports import NewLine
 from workhorse.wire.progress import encode_progress
@@ -203,6 +203,8 @@ _last: Final[dict[int, tuple[Callable[[], Client], Store]]] = {}
 def _store(connect: Callable[[], Client]) -> Store:
     last = _last.get(os.getpid())
     if last is None or last[0] != connect:
+        if last is not None:
+            let_go(last[1].client)
         last = _last[os.getpid()] = (connect, Store(connect()))
     return last[1]
 

@@ -45,7 +45,8 @@ def run_here(
     if refused:
         return refused
     claimed = claimed_of(record, execution.execution_id)
-    running = runner.Running(claimed, WORKER, keys, serializer, connect)
+    captures = callbacks.captures_logs(claimed, False)  # noqa: FBT003 - else it is not kept
+    running = runner.Running(claimed, WORKER, keys, serializer, connect, captures_logs=captures)
     _run_and_settle(store, running)
     return ""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from workhorse.dashboard.screens.cursors import cursor_of, cursor_text
 from workhorse.dashboard.view import NoSuchPageError, Screen, View
 from workhorse.store import groups, pages
 from workhorse.store.group_rows import GroupRow, group_row, group_rows, some_members
@@ -29,16 +30,14 @@ class Listed:
 
 def all_groups(view: View) -> Screen:
     """Show some groups; the others follow ``?cursor=``."""
-    told = view.query.get("cursor", "0")
-    start = told.encode() if told.isdecimal() else b"0"
-    (found,) = view.store.look_at([groups.some_names(view.keys, start)])
+    (found,) = view.store.look_at([groups.some_names(view.keys, cursor_of(view))])
     page: tuple[bytes, list[str]] = found or (b"0", [])
     following, names = page
     offset = view.number("offset")
     rows = view.store.run(group_rows(view.keys, sorted(names)[offset : offset + ROWS]))
     data = {
         "groups": [Listed(row, parts(row.states)) for row in rows],
-        "cursor": "" if following == b"0" else following.decode(),
+        "cursor": cursor_text(following),
         "offset": offset,
         "length": ROWS,
         "total": len(names),
@@ -54,15 +53,16 @@ def group(view: View) -> Screen:
         raise NoSuchPageError(
             f"There is no group {name!r:.200}: its jobs were deleted, or have expired."
         )
-    page = view.store.run(some_members(view.keys, name, view.query.get("cursor", "0")))
+    start = cursor_of(view)
+    page = view.store.run(some_members(view.keys, name, start))
     jobs = view.store.run(pages.rows(view.keys, page.ids))
     data = {
         "group": row,
         "parts": parts(row.states),
         "ended": sum(row.states.get(state, 0) for state in _ENDED),
         "jobs": jobs,
-        "cursor": "" if page.cursor == b"0" else page.cursor.decode(),
-        "is_first": view.query.get("cursor", "0") == "0",
+        "cursor": cursor_text(page.cursor),
+        "is_first": start == b"0",
     }
     return Screen("group.html", f"Group {name}", data)
 

@@ -9,8 +9,8 @@ from workhorse.dashboard.drawings import BOX_HEIGHT, BOX_WIDTH, family, reason_o
 from workhorse.dashboard.view import NoSuchPageError, Screen, View
 from workhorse.store import overview, pauses, reports, views
 from workhorse.store.whole import WholeJob, whole
-from workhorse.wire.glance import CallText
 from workhorse.wire.progress import decode_progress
+from workhorse.wire.texts import CallText
 
 LINES: Final = 200
 """Lines of the log, the last ones."""
@@ -85,8 +85,14 @@ def _texts(found: WholeJob) -> dict[str, str]:
         "meta": found.meta,
         "reason": reason_of(found.error),
         "callback_error": found.callback_error,
-        "description": found.row.description,
+        "description": _description(found),
     }
+
+
+def _description(found: WholeJob) -> str:
+    """Return what the job was said to do; nothing, where that is the call once more."""
+    text, function = found.row.description, found.call.function
+    return "" if text == function or text.startswith(f"{function}(") else text
 
 
 def _call(call: CallText) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from workhorse.core.limits import limit_key, limit_name
+from workhorse.dashboard.screens.cursors import cursor_of, cursor_text
 from workhorse.dashboard.view import PAGE, Screen, View
 from workhorse.store import limits, pages
 from workhorse.store.pages import shown
@@ -21,20 +22,16 @@ class LimitRow:
     waiting: int | None
 
 
-_FIRST: Final = "0"
-
-
 def all_limits(view: View) -> Screen:
     """Show some limits; the others follow ``?cursor=``."""
-    cursor = view.query.get("cursor", _FIRST)
-    start = cursor.encode() if cursor.isdecimal() else b"0"
+    start = cursor_of(view)
     (found,) = view.store.look_at([limits.some_names(view.keys, start)])
     page: tuple[bytes, list[bytes]] = found or (b"0", [])
     following, names = page
-    rows = [_row(view, limit_key(shown(name))) for name in names]
+    rows = _rows(view, [limit_key(shown(name)) for name in names])
     data = {
         "limits": sorted(rows, key=lambda row: (-(row.waiting or 0), row.key)),
-        "cursor": "" if following == b"0" else following.decode(),
+        "cursor": cursor_text(following),
         "is_first": start == b"0",
     }
     return Screen("limits.html", "Limits", data)
@@ -52,7 +49,7 @@ def limit(view: View) -> Screen:
         ]
     )
     data = {
-        "limit": _row(view, key),
+        "limit": _rows(view, [key])[0],
         "taken": taken,
         "waiting": waiting,
         "offset": offset,
@@ -61,12 +58,12 @@ def limit(view: View) -> Screen:
     return Screen("limit.html", f"Limit {key}", data)
 
 
-def _row(view: View, key: str) -> LimitRow:
-    found = view.store.look_at(
-        [
-            limits.concurrency(view.keys, key),
-            limits.count_with_place(view.keys, key),
-            limits.count_waiting(view.keys, key),
-        ]
-    )
-    return LimitRow(key, *found)
+def _rows(view: View, keys: Sequence[str]) -> list[LimitRow]:
+    """Return a row for each limit, in one round trip."""
+    calls = [
+        call(view.keys, key)
+        for key in keys
+        for call in (limits.concurrency, limits.count_with_place, limits.count_waiting)
+    ]
+    found = view.store.look_at(calls)
+    return [LimitRow(key, *found[3 * at : 3 * at + 3]) for at, key in enumerate(keys)]

@@ -30,7 +30,8 @@ class Crew:
 def workers(view: View) -> Screen:
     """Show a page of the workers; those of one queue with ``?queue=``."""
     queue = view.query.get("queue", "")
-    names = view.store.run(views.worker_names(view.keys, queue or None))
+    (found,) = view.store.look_at([views.worker_names(view.keys, queue or None)])
+    names: list[str] = found or []
     offset = view.number("offset")
     rows = view.store.run(roster(view.keys, names[offset : offset + ROWS]))
     data = {

@@ -8,8 +8,13 @@
   function follow() {
     const list = log();
     const button = document.getElementById("log-pause");
-    if (!list || !button) return;
-    button.hidden = false;
+    if (!list) return;
+    if (button) button.hidden = false;
+    else if (list.hasAttribute("data-keep")) { // it was paused, and the job has ended meanwhile
+      list.removeAttribute("data-keep");
+      document.dispatchEvent(new Event("workhorse:changed"));
+      return;
+    }
     if (follows && !list.hasAttribute("data-keep")) list.scrollTop = list.scrollHeight;
   }
 
