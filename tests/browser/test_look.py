@@ -143,7 +143,8 @@ CONTRASTS = """() => {
     const text = over(rgba(getComputedStyle(element).color), ground);
     const [more, less] = [light(text), light(ground)].sort((a, b) => b - a);
     const ratio = (more + 0.05) / (less + 0.05);
-    if (ratio < 4.5) found.push(`${element.className || element.nodeName} ${ratio.toFixed(2)}: ${element.textContent.trim().slice(0, 40)}`);
+    const named = `${element.className || element.nodeName} ${element.textContent.trim()}`;
+    found.push([named.slice(0, 60), ratio]);
   }
   return found;
 }"""
@@ -161,13 +162,8 @@ def test_every_text_can_be_read_in_the_dark_and_in_the_light(
     for scheme in ("dark", "light"):
         page = look(site, color_scheme=scheme)
         page.emulate_media(reduced_motion="reduce")
-        for address in (
-            "/",
-            "/queues",
-            "/queues/mail",
-            "/search?q=shop",
-            "/search?q=a:b",
-            "/jobs/job-1",
-        ):
+        for address in ("/", "/queues/mail", "/search?q=a:b"):
             page.goto(f"{site.url}{address}")
-            assert page.evaluate(CONTRASTS) == [], (scheme, address)
+            texts = page.evaluate(CONTRASTS)
+            assert len(texts) > 20
+            assert [text for text in texts if text[1] < 4.5] == [], (scheme, address)
