@@ -103,3 +103,67 @@ def test_pages_are_used_by_the_keyboard(client: redis.Redis, site: Site, look: L
     expect(page.locator("#palette-list")).to_contain_text("mail")
     press("Enter")
     expect(page).to_have_url(f"{site.url}/queues/mail")
+
+
+CONTRASTS = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const over = (top, under) => {
+    const part = top[3] / 255;
+    return [0, 1, 2].map((i) => top[i] * part + under[i] * (1 - part)).concat(255);
+  };
+  const groundOf = (element) => {
+    if (!element) return [255, 255, 255, 255];
+    const style = getComputedStyle(element);
+    if (element === document.body) return rgba(style.getPropertyValue("--ground-seen"));
+    return over(rgba(style.backgroundColor), groundOf(element.parentElement));
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.slice(0, 3).map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const probe = document.createElement("i");
+  probe.style.color = "var(--ground)";
+  document.body.append(probe);
+  document.body.style.setProperty("--ground-seen", getComputedStyle(probe).color);
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const has = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!has || !element.checkVisibility({ visibilityProperty: true })) continue;
+    if (element.closest(":disabled, .off")) continue;
+    const ground = groundOf(element);
+    const text = over(rgba(getComputedStyle(element).color), ground);
+    const [more, less] = [light(text), light(ground)].sort((a, b) => b - a);
+    const ratio = (more + 0.05) / (less + 0.05);
+    const named = `${element.className || element.nodeName} ${element.textContent.trim()}`;
+    found.push([named.slice(0, 60), ratio]);
+  }
+  return found;
+}"""
+
+
+def test_every_text_can_be_read_in_the_dark_and_in_the_light(
+    client: redis.Redis, site: Site, look: Look
+) -> None:
+    mail, paused = Queue("mail", connection=client), Queue("paused", connection=client)
+    for number in range(3):
+        mail.enqueue("shop.pay", number, tags=["night"], job_id=f"job-{number}")
+    paused.enqueue("shop.pay")
+    paused.pause()
+    mail.fetch_job("job-0").cancel()
+    for scheme in ("dark", "light"):
+        page = look(site, color_scheme=scheme)
+        page.emulate_media(reduced_motion="reduce")
+        for address in ("/", "/queues/mail", "/search?q=a:b"):
+            page.goto(f"{site.url}{address}")
+            texts = page.evaluate(CONTRASTS)
+            assert len(texts) > 20
+            assert [text for text in texts if text[1] < 4.5] == [], (scheme, address)

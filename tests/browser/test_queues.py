@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 import redis
@@ -166,3 +167,15 @@ def test_a_selection_and_what_is_open_outlive_changes(
     expect(page.get_by_label("To the queue", exact=True)).to_have_value("else")
     assert page.evaluate("document.querySelector('#job-mail-1').isTheSame")
     expect(page.locator("#jobs")).to_contain_text("1 selected")
+
+
+def test_who_may_change_nothing_is_offered_nothing(
+    client: redis.Redis, serve: Callable[..., Site], look: Look
+) -> None:
+    fill(client, "mail", 2)
+    site = serve(read_only=True)
+    for address in ("/queues/mail", "/search?q=queue:mail", "/queues", "/"):
+        page = look(site, address)
+        expect(page.locator("tbody tr").first).to_be_visible()
+        assert page.locator("main form[method=post], main input[type=checkbox]").count() == 0
+    expect(page.locator(".side")).to_contain_text("read-only")

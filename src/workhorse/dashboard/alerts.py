@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,7 @@ from workhorse.store.overview import QueueRow
 
 LATE: Final = 30.0
 """Seconds after its time at which a scheduled job is overdue."""
-_SHOWN: Final = 5
+_SHOWN: Final = 3
 """Queues that have a notice of their own, of each kind."""
 
 
@@ -48,20 +48,24 @@ def alerts(
     *overdue* says for how many seconds the first scheduled job of a queue is late; *warnings* is
     what is wrong with the server.
     """
-    found = [*_of_work(suspended_for), *_of_server(warnings)]
-    for several in (_without_worker(queues, now), _overdue(overdue), _paused(queues, now)):
-        every = list(several)
-        found += every[:_SHOWN]
-        if len(every) > _SHOWN:
-            rest = len(every) - _SHOWN
-            found.append(
-                Alert(
-                    kind=every[0].kind,
-                    title=f"And {rest} more queue{'s' if rest > 1 else ''}",
-                    text=f"of which the same is true: {every[0].title.lower()}.",
-                )
-            )
-    return found
+    most_first = sorted(queues, key=lambda row: -(row.queued or 0))
+    return [
+        *_of_work(suspended_for),
+        *_of_server(warnings),
+        *_first(_without_worker(most_first, now), "have jobs that wait, and no worker"),
+        *_first(_overdue(overdue), "have scheduled jobs that are overdue"),
+        *_first(_paused(most_first, now), "are paused, and jobs wait there"),
+    ]
+
+
+def _first(several: Iterable[Alert], what: str) -> list[Alert]:
+    """Return the first of *several* notices, and one for the rest of the queues."""
+    every = list(several)
+    rest = len(every) - _SHOWN
+    if rest <= 1:
+        return every
+    more = Alert(kind=every[0].kind, title=f"{rest} more queues", text=f"{what}.")
+    return [*every[:_SHOWN], more]
 
 
 def _of_work(suspended_for: float | None) -> Iterator[Alert]:
