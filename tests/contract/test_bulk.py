@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -14,7 +15,7 @@ from workhorse.core.outcomes import Raised, Returned
 from workhorse.core.queries import parse
 from workhorse.core.states import State
 from workhorse.core.verdicts import judge
-from workhorse.store import jobs
+from workhorse.store import jobs, scripts
 from workhorse.store.bulk import (
     Part,
     Where,
@@ -23,6 +24,8 @@ from workhorse.store.bulk import (
     move_some,
     retry_some,
 )
+from workhorse.store.calls import Plan
+from workhorse.wire.claimed import Claimed
 
 Deed = Callable[..., Any]
 
@@ -146,6 +149,41 @@ def test_a_job_that_runs_is_not_moved_but_canceled_and_deleted(life: Life) -> No
     assert life.state("a") is State.CANCELED
     life.start("b")
     assert go_on(life, delete_some, where) == (1, 0)
+
+
+def meanwhile(plan: Plan[Part], script: str, act: Callable[[], object]) -> Plan[Part]:
+    """Run *plan*, and *act* once right before it calls *script*."""
+    call, reply = next(plan), None
+    while True:
+        if call.words[1:2] == (scripts.load(script).sha,):
+            act()
+        try:
+            reply = yield call
+            call = plan.send(reply)
+        except StopIteration as done:
+            return cast("Part", done.value)
+
+
+def test_a_job_that_another_took_between_look_and_act_is_left(life: Life) -> None:
+    def take() -> None:
+        life.requeue("a")
+        held.append(life.claim_one())
+
+    held: list[Claimed] = []
+    fail(life, "a")
+    where = Where(place="failed", name="q")
+    for script, deed in (("requeue", retry_some), ("delete", delete_some)):
+        part = life.store.run(meanwhile(deed(life.keys, where), script, take))
+        assert (part.done, part.left) == (0, 1)
+        assert life.state("a") is State.STARTED
+        life.settle(held.pop(), Raised("boom"))
+    life.requeue("a")
+    where = Where(place="queued", name="q")
+    for script, deed in (("cancel", cancel_some), ("move", partial(move_some, to="low"))):
+        part = life.store.run(meanwhile(deed(life.keys, where), script, take))
+        assert (part.done, part.left) == (0, 1)
+        assert life.state("a") is State.STARTED
+        life.release(held.pop())
 
 
 def test_damaged_jobs_stop_nobody(every_life: Life) -> None:

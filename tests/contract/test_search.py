@@ -141,7 +141,15 @@ def test_a_place_that_is_gone_is_passed_over(life: Life) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "[]", '["nowhere","q",0,0,0,0]', '["queued","q",-1,0,0,0]']
+    "cursor",
+    [
+        "x",
+        "[]",
+        '["queued","q",1e300,0,0,0]',
+        '["queued","q",0,0,0,NaN]',
+        '["nowhere","q",0,0,0,0]',
+        '["queued","q",-1,0,0,0]',
+    ],
 )
 def test_what_is_no_cursor_is_refused(life: Life, cursor: str) -> None:
     with pytest.raises(InvalidOptionError, match="not a cursor"):

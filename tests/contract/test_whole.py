@@ -6,15 +6,23 @@ import pickle
 import time
 from typing import Any
 
+import click
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as some
 
 from tests.support.lives import Life
+from workhorse.cli.job_show import lines_of, shape
+from workhorse.cli.output import print_json
 from workhorse.core.callbacks import CallbackRecord
 from workhorse.core.dependencies import Parents
+from workhorse.core.harmless import harmless
 from workhorse.core.outcomes import Raised, Returned, Stopped
 from workhorse.core.states import State
 from workhorse.core.webhooks import Webhook
+from workhorse.store import reports
 from workhorse.store.whole import WholeJob, whole
+from workhorse.wire.records import FIELDS
 
 CALL = pickle.dumps(("shop.pay", None, (7,), {"now": True}))
 
@@ -166,3 +174,34 @@ def test_large_parts_are_cut_on_the_server(life: Life) -> None:
     assert max(len(text) for text in found.fields.values()) <= 4096
     assert found.sizes["result"] == 3_000_000
     assert len(repr(found)) < 300_000
+
+
+NASTY = some.binary(max_size=40) | some.sampled_from(
+    (
+        b"9" * 400, b"-" + b"9" * 400, b"1e308", b"-1e300", b"nan", b"inf", b"253402300800",
+        b"9999-12-31T23:59:59Z", b"0001-01-01T00:00:00+23:59", b"[[[", b"[1, null]", b"{}",
+        b'[{"url": 7}]', b'{"done": 1e17, "total": -1}', b"started", b"scheduled", b"rate_limited",
+    )
+)  # fmt: skip
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some.dictionaries(some.sampled_from(sorted(FIELDS)), NASTY, min_size=1, max_size=8), NASTY)
+@example({"status": b"scheduled", "scheduled_for": b"1e300"}, b"")
+@example({"timeout": b"9" * 400, "repeats_left": b"1", "repeat_intervals": b"[1e400]"}, b"1e400")
+def test_whatever_a_job_s_fields_are_it_is_shown(
+    life: Life, fields: dict[str, bytes], entry: bytes
+) -> None:
+    life.client.flushall()
+    life.settle(life.start(), Raised("boom", ()))
+    life.client.hset("rq:job:j", mapping=fields)
+    life.client.xadd("rq:results:j", {"type": 1, "return_value": entry})
+    life.client.xadd("rq:results:j", {"type": 2, "exc_string": entry, "worker_name": entry})
+    life.client.xadd("rq:results:j", {"type": entry, "execution_ended_at": entry})
+    life.client.zadd("rq:wip:q", {b"j:" + fields.get("execution_id", b""): 1e300})
+    found = life.store.run(whole(life.keys, "j"))
+    log = life.store.run(reports.log_page(life.keys, "j"))
+    assert found is not None
+    lines = [click.unstyle(line) for line in lines_of(found, log)]
+    assert lines == [harmless(line, len(line)) for line in lines]
+    print_json(shape(found, log))

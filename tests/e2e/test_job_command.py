@@ -81,6 +81,9 @@ def test_what_is_not_there_is_said_on_one_line() -> None:
     done = run("job", "show", "none")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("workhorse: no such job: 'none'")
+    for words in ("show", "cancel", "delete --yes"):
+        done = run("job", *words.split(), "a\udcff")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert run("job", "show").returncode == 2
     assert run("job", "cancel").returncode == 2
 

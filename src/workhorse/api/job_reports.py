@@ -27,7 +27,7 @@ class JobReports(JobSnapshot):
     def progress(self, done: Number, total: Number | None = None, note: str | None = None) -> None:
         """Tell how far the job is; for its own code, in any of its threads.
 
-        Costs about a microsecond, and never waits: the last value told is sent a few times a
+        Costs a few microseconds, and never waits: the last value told is sent a few times a
         second, and at the end. *note* is one line, of which 200 characters are kept. Raises
         InvalidOptionError, and InvalidJobOperation where the job does not run in this process.
         In a callback, and in a process that the job forked, nothing is sent.

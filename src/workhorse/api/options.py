@@ -147,12 +147,7 @@ def _add_special(record: JobRecord, data: EnqueueData) -> None:
     if data.scheduled_for is not None and data.due_in is not None:
         raise InvalidOptionError("a job is due at a moment, or in a while: give one of them")
     record.scheduled_for, record.due_in = data.scheduled_for, data.due_in
-    _add_marks(record, data)
-
-
-def _add_marks(record: JobRecord, data: EnqueueData) -> None:
-    if data.capture_logs is not None:
-        record.capture_logs = check_flag("capture_logs", data.capture_logs)
+    record.capture_logs = check_flag("capture_logs", data.capture_logs)
     if data.group_id is not None:
         record.group_id = check_group_name(data.group_id)
     if data.tags is not None:
@@ -207,9 +202,9 @@ def _is_number_of_runs(number: object) -> bool:
     return isinstance(number, int) and not isinstance(number, bool) and number >= 1
 
 
-def check_flag(name: str, flag: object) -> bool:
-    """Return *flag* if it is True or False."""
-    if not isinstance(flag, bool):
+def check_flag(name: str, flag: object) -> bool | None:
+    """Return *flag* if it is True, False or None."""
+    if not isinstance(flag, bool | None):
         raise InvalidOptionError(f"{name} is {flag!r}: give True or False")
     return flag
 

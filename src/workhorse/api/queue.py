@@ -129,12 +129,12 @@ class Queue(NewCalls, QueueRegistries, QueueMoves, Pausable):
     def enqueue(self, f: Callable[..., Any] | str, *args: Any, **kwargs: Any) -> Job:
         """Queue a call of *f*, a function or its dotted name, and return the job.
 
-        Options go among the keyword arguments: ``job_timeout``, ``description``,
-        ``result_ttl``, ``ttl``, ``failure_ttl``, ``job_id``, ``at_front``, ``meta``, ``retry``,
-        ``on_lost``, ``max_starts``, ``capture_logs``; the function's own arguments of those
-        names can be given by ``args=`` and ``kwargs=``. One round trip, applied once however
-        often the client resends it. A ``job_id`` that belongs to a job that has not ended returns
-        that job and changes nothing.
+        Options go among the keyword arguments: ``job_timeout``, ``description``, ``result_ttl``,
+        ``ttl``, ``failure_ttl``, ``job_id``, ``at_front``, ``meta``, ``retry``, ``on_lost``,
+        ``max_starts``, ``capture_logs``; the function's own arguments of those names can be given
+        by ``args=`` and ``kwargs=``. One round trip, applied once however often the client
+        resends it. A ``job_id`` that belongs to a job that has not ended returns that job and
+        changes nothing.
 
         A run is lost when its process or its machine dies: nobody knows how far it came. With
         ``on_lost="requeue"``, the default, it is run again, until *max_starts* runs were lost;

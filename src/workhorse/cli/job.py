@@ -15,7 +15,7 @@ from workhorse.api.connection import default_keys, store_of
 from workhorse.cli.config_file import config_option, read_settings, server_of
 from workhorse.cli.job_show import show
 from workhorse.cli.job_tail import tail
-from workhorse.cli.options import SPAN, url_option
+from workhorse.cli.options import JOB_ID, SPAN, url_option
 from workhorse.cli.output import (
     FAILED,
     FINE,
@@ -58,8 +58,8 @@ job.add_command(tail)
 
 def steering(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the ids of jobs, the server, and colours."""
-    chosen = click.argument("job_ids", nargs=-1, required=True, metavar="ID...")(function)
-    return url_option(config_option(no_color_option(chosen)))
+    ids = click.argument("job_ids", nargs=-1, required=True, metavar="ID...", type=JOB_ID)
+    return url_option(config_option(no_color_option(ids(function))))
 
 
 @job.command()

@@ -9,7 +9,7 @@ import click
 
 from workhorse.api.connection import default_keys
 from workhorse.cli.config_file import client_of, config_option, read_settings, server_of
-from workhorse.cli.options import url_option
+from workhorse.cli.options import JOB_ID, url_option
 from workhorse.cli.output import (
     Cell,
     Column,
@@ -48,7 +48,7 @@ _WIDEST_LABEL: Final = 12
 
 
 @click.command()
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", type=JOB_ID)
 @url_option
 @config_option
 @output_options

@@ -128,6 +128,8 @@ class _Screen:
         elif isinstance(event, LogLine):
             self._line(_line(event))
         else:
+            if event in ENDED:
+                self.close()
             self._line(painted(event.value, _LOOKS.get(event, "strong")))
 
     def tell_error(self, error: str) -> None:

@@ -83,6 +83,22 @@ class Span(click.ParamType[float]):
 SPAN = Span()
 
 
+class JobId(click.ParamType[str]):
+    """The id of a job, whatever made it: RQ 2 let ids hold anything."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id."""
+        text = str(value)
+        if not text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):
+            self.fail(f"no job has the id {text!r}", param, ctx)
+        return text
+
+
+JOB_ID = JobId()
+
+
 def choose(url: str | None) -> Choice:
     """Return the server that *url* or the environment names."""
     return choose_url(url, os.environ, Path.cwd())

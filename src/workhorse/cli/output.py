@@ -277,10 +277,13 @@ def utc(moment: datetime | float | None) -> str | None:
     """
     if moment is None or (isinstance(moment, float | int) and not math.isfinite(moment)):
         return None
-    found = moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
-    return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        found = moment if isinstance(moment, datetime) else datetime.fromtimestamp(moment, UTC)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=UTC)
+        return found.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    except (OverflowError, ValueError, OSError):  # thousands of years away
+        return None
 
 
 def print_json(document: Any, *, on_one_line: bool = False) -> None:

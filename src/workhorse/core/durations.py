@@ -40,6 +40,8 @@ as '90', '5m' or '1h30m')
 
 _STEPS: Final = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _BRIEF: Final = 60
+_ENDLESS: Final = 1e12
+"""Seconds: thirty thousand years."""
 
 
 def in_words(seconds: float | None) -> str:
@@ -50,7 +52,7 @@ def in_words(seconds: float | None) -> str:
     """
     if seconds is None:
         return ""
-    if not math.isfinite(seconds):
+    if not -_ENDLESS < seconds < _ENDLESS:  # nor what is no number
         return "for good"
     if seconds < 1:
         return f"{max(seconds, 0) * 1000:.0f} ms"

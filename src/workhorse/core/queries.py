@@ -18,6 +18,7 @@ MOST: Final = 50
 """Words of a query."""
 
 _WORD: Final = re.compile(r'(?:([^\s":]+):)?(?:"((?:[^"\\]|\\.)*)"|([^\s"]+)(?=\s|$)|(?=\s|$))')
+_UNSEEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 Moment = datetime | timedelta
@@ -74,6 +75,8 @@ status:, func:, tag:, error:, cause:, id:, after: or before:)
 def _words(text: str) -> list[tuple[str, str]]:
     if len(text) > LONGEST:
         raise InvalidOptionError(f"a query of {len(text)} characters (at most {LONGEST})")
+    if not text.isprintable():
+        text = _UNSEEN.sub(" ", text)
     found: list[tuple[str, str]] = []
     rest = text.strip()
     while rest:
@@ -132,9 +135,9 @@ def _moment(name: str, value: str) -> Moment:
         if value[-1:] in "dhms":
             return timedelta(seconds=parse_seconds(value) or 0)
         found = datetime.fromisoformat(value)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidOptionError(
             f"{name}:{value} is no time (give one such as 2026-11-21, 2026-11-21T08:30 in UTC, "
             "2026-11-21T08:30+01:00, or how long ago: 30m, 2h, 7d)"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

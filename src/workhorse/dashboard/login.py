@@ -45,11 +45,14 @@ class Login:
         """Return where the page is."""
         return f"{_root(request)}/login"
 
-    def _page(self, request: Request, told: str = "", status: int = 200) -> Response:
+    def _page(
+        self, request: Request, told: str = "", status: int = 200, where: str | None = None
+    ) -> Response:
+        asked = request.query_params.get("next", "") if where is None else where
         looks = Looks(
             template="login.html",
             title="Log in",
-            data={"told": told, "next": _next(request, request.query_params.get("next", ""))},
+            data={"told": told, "next": _next(request, asked)},
         )
         token = form_token_of(request)
         text = self._renderer.render(request, looks).replace(FORM_TOKEN, token)
@@ -62,21 +65,22 @@ class Login:
         return await run_in_threadpool(self._try, request, form)
 
     def _try(self, request: Request, form: dict[str, str]) -> Response:
+        where = form.get("next", "")
         why = why_refused(request, form.get(FIELD, ""))
         if why:
-            return self._page(request, f"You are not logged in: {why}.", 403)
+            return self._page(request, f"You are not logged in: {why}.", 403, where)
         address = address_of(request)
         try:
             user = self._tokens.user_of(form.get("token", "").strip(), address)
         except TooManyGuessesError as error:
-            response = self._page(request, str(error), 429)
+            response = self._page(request, str(error), 429, where)
             response.headers["Retry-After"] = str(int(error.seconds) + 1)
             return response
         if user is None:
             _LOG.warning("%s", harmless(f"a wrong token came from {address}"))
-            return self._page(request, "That is no token of this dashboard.", 401)
+            return self._page(request, "That is no token of this dashboard.", 401, where)
         _LOG.info("%s", harmless(f"{user.name} logged in from {address}"))
-        return self._let_in(request, user, _next(request, form.get("next", "")))
+        return self._let_in(request, user, _next(request, where))
 
     def _let_in(self, request: Request, user: User, where: str) -> Response:
         now = time.time()  # noqa: TID251 - a session starts here

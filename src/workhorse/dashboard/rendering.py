@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -107,6 +107,7 @@ class Renderer:
             has_page=SCREENS.__contains__,
             with_query=partial(_with_query, request),
             here=request.url.path.removeprefix(root),
+            back=_back(request, root),
             may=partial(self._may, looks.user),
             user=looks.user,
             live=Markup(looks.live),  # noqa: S704 - of our making, see ``live_attributes``
@@ -163,6 +164,16 @@ def _word(name: str) -> str:
     """Return *name* as one word of a path, which servers unquote once, and the view again."""
     told = name.replace("%", "%25").replace("/", "%2F")
     return told.replace(".", "%2E") if told in {".", ".."} else told
+
+
+def _back(request: Request, root: str) -> Markup:
+    """Return the address of the page of ours that a form was on; empty for none."""
+    try:
+        found = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return Markup()
+    is_ours = found.netloc == request.headers.get("host") and found.path.startswith(f"{root}/")
+    return escape(found._replace(scheme="", netloc="").geturl() if is_ours else "")
 
 
 def _with_query(request: Request, **changes: object) -> Markup:

@@ -252,7 +252,7 @@ def _progress(where: Where) -> Plan[_Progress]:
     try:
         began, offset, looked_at, total = json.loads(where.cursor)
         progress = _Progress(float(began), int(offset), int(looked_at), int(total))
-        if progress.offset >= 0:
+        if 0 <= progress.offset < search.LATE:
             return progress
     except (ValueError, TypeError, OverflowError):
         pass

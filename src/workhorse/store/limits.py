@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from workhorse.core.limits import limit_key, limit_name
 from workhorse.store.calls import Call, Plan, command, page, script
+from workhorse.store.pages import lenient
 from workhorse.wire.codec import int_or_none
 from workhorse.wire.keys import Keys
 
@@ -83,10 +84,13 @@ def known_keys(keys: Keys) -> Call[list[str]]:
 
 
 def concurrency(keys: Keys, key: str) -> Call[int]:
-    """Return how many jobs with this key may have a place; 0 for a limit that is not in use."""
+    """Return how many jobs with this key may have a place.
+
+    0 for a limit that is not in use, or whose number can't be read.
+    """
 
     def parse(reply: bytes | None) -> int:
-        return int_or_none(reply) or 0
+        return lenient(int_or_none, reply) or 0
 
     return command("HGET", keys.limit(limit_name(key)), "concurrency", parse=parse)
 

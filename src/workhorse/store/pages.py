@@ -189,11 +189,6 @@ def row_of(
     )
 
 
-def _seen(tag: object) -> str:
-    """Return a tag as it can be sent on: JSON may hold halves of characters."""
-    return str(tag).encode("utf-8", "backslashreplace").decode()
-
-
 def lenient(read: Callable[[bytes], T | None], text: bytes | None) -> T | None:
     """Return what *read* makes of *text*; None where it can't be read."""
     try:

@@ -26,6 +26,8 @@ SLICE: Final = 1000
 """Jobs that a step looks at."""
 _QUEUES_AT_ONCE: Final = 200
 _MOST_LIMITS: Final = 1000
+LATE: Final = 1e11
+"""More than any offset, or any second of our time, is."""
 
 _PLACES: Final[dict[State, Place]] = {
     State.STARTED: "started",
@@ -157,7 +159,7 @@ def read_spot(cursor: str) -> Spot:
     try:
         place, name, offset, looked_at, total, now = json.loads(cursor)
         spot = Spot(str(place), str(name), int(offset), int(looked_at), int(total), float(now))
-        if spot.place in _KINDS and spot.offset >= 0:
+        if spot.place in _KINDS and 0 <= spot.offset < LATE and 0 <= spot.now < LATE:
             return spot
     except (ValueError, TypeError, OverflowError):
         pass

@@ -73,9 +73,13 @@ def _pairs(reply: Any) -> Iterable[tuple[bytes, bytes]]:
     return zip(reply[::2], reply[1::2], strict=True)
 
 
+_MOST: Final = 1 << 63
+"""More than the server counts."""
+
+
 def _number(text: bytes) -> int | None:
     try:
-        return max(0, int(text))
+        return min(max(0, int(text)), _MOST)
     except ValueError:
         return None
 

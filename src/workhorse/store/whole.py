@@ -23,9 +23,9 @@ from workhorse.store.pages import JobRow, lenient, shown
 from workhorse.wire.codec import Hash, date_from_text, float_or_none, int_or_none, ints_from_json
 from workhorse.wire.entries import ResultType, decode_entry
 from workhorse.wire.extras import CALLBACKS, decode_callback, decode_parents, decode_webhooks
-from workhorse.wire.glance import CallText, call_text, value_text
 from workhorse.wire.keys import Keys
 from workhorse.wire.records import FIELDS
+from workhorse.wire.texts import CallText, call_text, value_text
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ LONGEST: Final = 4096
 """Bytes that are read of a plain field."""
 LARGEST: Final = 65_536
 """Bytes that are read of a call, a result, a traceback: a multiple of four, for base64."""
+LARGEST_BEFORE: Final = 8192
+"""Characters that are shown of the traceback of any run but the newest."""
 MOST_ROWS: Final = 50
 """Parents, and children, that are shown; and runs that go on."""
 MOST_RUNS: Final = 20
@@ -57,7 +59,10 @@ class Attempt:
     worker: str
     execution_id: str
     error: str
-    """The traceback, or what happened instead; its beginning, where it is long."""
+    """The traceback, or what happened instead; its beginning, where it is long.
+
+    Of the newest run the first 64 KiB, of the others 8.
+    """
     result: str
     """What it returned, as text."""
 
@@ -315,7 +320,8 @@ def _attempts(found: _Found, row: JobRow) -> list[Attempt]:
         )
     for entry, fields in found.runs:
         number = total - len(attempts)
-        attempts.append(_attempt(number, entry, fields))
+        most = LARGEST_BEFORE if attempts else LARGEST
+        attempts.append(_attempt(number, entry, fields, most))
     return attempts
 
 
@@ -329,7 +335,7 @@ def _is_told(found: _Found) -> bool:
     )
 
 
-def _attempt(number: int, entry: bytes, fields: Hash) -> Attempt:
+def _attempt(number: int, entry: bytes, fields: Hash, most: int) -> Attempt:
     try:
         run = decode_entry(entry, fields)
     except (DeserializationError, UnicodeDecodeError):
@@ -346,9 +352,7 @@ def _attempt(number: int, entry: bytes, fields: Hash) -> Attempt:
         ended_at=run.ended_at or run.created_at,
         worker=run.worker_name,
         execution_id=run.execution_id or "",
-        error=error
-        if len(error) <= LARGEST
-        else f"{error[:LARGEST]}\n[... the rest is left out ...]",
+        error=error if len(error) <= most else f"{error[:most]}\n[... the rest is left out ...]",
         result=_value(run.value) if run.value is not None else "",
     )
 

@@ -308,4 +308,5 @@ def tags_from_json(text: bytes | None) -> tuple[str, ...]:
         found: Any = json.loads(text or b"[]")
     except (ValueError, RecursionError):
         return ()
-    return tuple(map(str, cast("list[object]", found))) if isinstance(found, list) else ()
+    words = cast("list[object]", found) if isinstance(found, list) else []
+    return tuple(str(word).encode("utf-8", "backslashreplace").decode() for word in words)

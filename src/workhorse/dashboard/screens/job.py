@@ -9,8 +9,8 @@ from workhorse.dashboard.drawings import BOX_HEIGHT, BOX_WIDTH, family, reason_o
 from workhorse.dashboard.view import NoSuchPageError, Screen, View
 from workhorse.store import overview, pauses, reports, views
 from workhorse.store.whole import WholeJob, whole
-from workhorse.wire.glance import CallText
 from workhorse.wire.progress import decode_progress
+from workhorse.wire.texts import CallText
 
 LINES: Final = 200
 """Lines of the log, the last ones."""

@@ -54,7 +54,9 @@
       do {
         again = false;
         const headers = isForced ? {} : { "If-None-Match": mark };
-        await htmx.ajax("GET", location.href, { source: main, target: main, swap: "morph:innerHTML", headers });
+        await htmx
+          .ajax("GET", location.href, { source: main, target: main, swap: "morph:innerHTML", headers })
+          .catch(() => {}); // it is told, below
       } while (again);
     } finally {
       asking = false;

@@ -18,7 +18,7 @@ if elsewhere then
 end
 local to = known.status and after('cancel', known.status)
 if to then
-  withdraw(job_id, known)
+  withdraw(job_id, known, waiting_in ~= '' and 1)
   redis.call('HSET', job_key(job_id), 'status', to)
   redis.call('HDEL', job_key(job_id), 'execution_id')
   note_move(job_id, token, known)

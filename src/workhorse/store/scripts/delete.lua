@@ -15,9 +15,9 @@ local function is_meant(item, known)
   return is_one and (item.within == '' or item.within == known.origin)
 end
 
-local function delete(id, known)
+local function delete(id, known, copies)
   if known.status and after('delete', known.status) then
-    withdraw(id, known)
+    withdraw(id, known, copies)
     if known.waiters then
       tell_waiting(id, known.waiters)
     end
@@ -35,7 +35,7 @@ end
 for item in items() do
   local known = known_job(item.job_id)
   local meant = is_meant(item, known)
-  if meant then delete(item.job_id, known) end
+  if meant then delete(item.job_id, known, item.within ~= '' and 1) end
   replies[#replies + 1] = meant and known.status or ''
 end
 write_tallies()

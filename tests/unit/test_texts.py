@@ -20,9 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from workhorse.wire import glance
-from workhorse.wire.glance import call_text, value_text
+from workhorse.wire import texts
 from workhorse.wire.payload import Call, JSONSerializer, PickleSerializer, encode_call
+from workhorse.wire.texts import call_text, value_text
 
 PLAIN = (
     some.none()
@@ -76,7 +76,7 @@ def test_a_call_is_shown_with_its_arguments(args: list[Any], kwargs: dict[str, A
     call = Call("shop.pay", None, tuple(args), kwargs)
     found = call_text(encode_call(call, PickleSerializer()))
     assert (found.function, found.instance, found.problem) == ("shop.pay", "", "")
-    cut = glance.LONGEST_ARGUMENT
+    cut = texts.LONGEST_ARGUMENT
     assert [text[:cut] for text in found.args] == [repr(arg)[:cut] for arg in args]
     assert {name: text[:cut] for name, text in found.kwargs} == {
         name: repr(value)[:cut] for name, value in kwargs.items()
