@@ -198,6 +198,34 @@ def test_the_server_of_the_tests_writes_nothing_and_says_so(life: Life) -> None:
     assert life.dump() == before
 
 
+def test_settings_that_lose_jobs_are_told_of(life: Life) -> None:
+    client = life.client
+    names = ("maxmemory", "maxmemory-policy", "appendonly")
+    before = {name: client.config_get(name)[name] for name in names}
+    limit = client.info("memory")["used_memory"] * 6 // 5
+    try:
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("maxmemory", limit)
+        client.config_set("appendonly", "yes")
+        found = json.loads(run_here("doctor", "--json").stdout)["findings"]
+        told = {one["check"]: one["what"] for one in found}
+        assert set(told) >= {"eviction", "memory"}
+        assert "persistence" not in told
+        assert "allkeys-lru" in told["eviction"]
+    finally:
+        for name, value in before.items():
+            client.config_set(name, value)
+
+
+def test_a_replica_is_told_of(life: Life) -> None:
+    life.client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        found = json.loads(run_here("doctor", "--json").stdout)["findings"]
+        assert "this server is a replica" in [one["what"] for one in found]
+    finally:
+        life.client.execute_command("REPLICAOF", "NO", "ONE")
+
+
 def test_a_server_that_is_away_is_a_finding(tmp_path: Path) -> None:
     done = run_here("doctor", "--json", "-u", f"unix://{tmp_path}/none.sock")
     assert done.returncode == 1
