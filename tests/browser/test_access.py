@@ -9,8 +9,7 @@ import redis
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Look
-from tests.contract.test_dashboard_mounting import serving_wsgi
-from tests.support.sites import Site
+from tests.support.sites import Site, serving_wsgi
 from workhorse import Queue
 from workhorse.dashboard import Dashboard, Role, Tokens
 from workhorse.dashboard.tokens import new_token

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 import redis
@@ -19,29 +17,10 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tests.support.sites import browser_of, form_token, serving
+from tests.support.sites import browser_of, form_token, serving, serving_wsgi
 from workhorse import Queue
 from workhorse.dashboard import Dashboard, Role, Tokens
 from workhorse.dashboard.tokens import new_token
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        pass
-
-
-@contextmanager
-def serving_wsgi(app: Any) -> Iterator[str]:
-    """Serve a WSGI application, as one process of a host application does."""
-    server = make_server("127.0.0.1", 0, app, WSGIServer, _Quiet)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def in_starlette(dashboard: Dashboard) -> Any:

@@ -24,7 +24,7 @@ from workhorse.dashboard.as_json import to_json, wants_json
 from workhorse.dashboard.data import DATA, DataOf
 from workhorse.dashboard.doing import Doing
 from workhorse.dashboard.guesses import TooManyGuessesError
-from workhorse.dashboard.live import JOB, SERVER, Live
+from workhorse.dashboard.live import JOB, MOST_LISTENERS, SERVER, Live
 from workhorse.dashboard.login import Login
 from workhorse.dashboard.metrics import metrics_route
 from workhorse.dashboard.parts import Parts
@@ -224,6 +224,8 @@ class Dashboard:
             del user
             if _UNSTREAMED in request.scope:
                 return self._told(request, None, "No streams here: ask for the page again.", 404)
+            if self._live.listeners >= MOST_LISTENERS:
+                return self._told(request, None, "Too many listen: ask for the page again.", 503)
             stream = self._live.stream(request.query_params.get("follows", SERVER))
             headers = {"X-Accel-Buffering": "no"}
             return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
