@@ -104,6 +104,7 @@ def test_every_view_answers_soon_and_is_small(planted: Path, client: redis.Redis
 
 COMMANDS: Final = (
     "info", "queue list", "workers", "failed", "failed --queue q", "cron list", "doctor",
+    "job tail failed --no-follow", "job tail waits --no-follow",
     *(f"job show {job_id}" for job_id in JOBS),
 )  # fmt: skip
 
@@ -123,7 +124,8 @@ def test_no_command_sends_anything_to_the_terminal_but_lines(
         assert len(told) < MOST_BYTES * (2 if words.endswith("--json") else 1), words
         assert not re.search("^forged", told, re.MULTILINE), words
         if words.endswith("--json"):
-            json.loads(done.stdout or "{}")
+            documents = done.stdout.splitlines() if " tail " in words else [done.stdout]
+            assert all(json.loads(document) is not None for document in documents if document)
 
 
 class Reader(HTMLParser):
