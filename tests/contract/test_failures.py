@@ -92,6 +92,13 @@ def test_a_lost_job_has_a_cause_too(every_life: Life) -> None:
     assert (row.function, row.error, row.count) == ("shop.pay", "Job lost", 1)
 
 
+def test_a_message_may_hold_anything(every_life: Life) -> None:
+    odd = "\x00\x1b[31m<b>\u202e\ud800\U0001f40e"
+    fail(every_life, "a", text=BOOM.replace("no\n", f"{odd}\n"))
+    (row,) = rows(every_life)
+    assert (row.message, row.count) == (odd.replace("\ud800", "\\ud800"), 1)
+
+
 def test_what_did_not_fail_for_good_has_none(every_life: Life) -> None:
     life = every_life
     life.settle(life.start("a"), Returned(None))

@@ -218,6 +218,10 @@ def test_any_text_has_a_cause(text: str) -> None:
     assert all(len(part) <= 200 for part in cause)
 
 
+def test_half_a_character_is_told_as_what_it_is() -> None:
+    assert cause_of("f", "E: \ud800").message == "\\ud800"
+
+
 def test_a_long_traceback_takes_no_time() -> None:
     frames = '  File "/srv/app/a.py", line 3, in pay\n    pay()\n' * 2000
     chain = "\nDuring handling of the above exception, another exception occurred:\n\n"

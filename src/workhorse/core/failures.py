@@ -120,4 +120,5 @@ def _in_words(text: str) -> tuple[str, str]:
 
 
 def _cut(text: str) -> str:
-    return text[:_LONGEST]
+    """Return the beginning of *text*, as it can be stored."""
+    return text[:_LONGEST].encode("utf-8", "backslashreplace").decode()[:_LONGEST]

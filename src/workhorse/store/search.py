@@ -176,23 +176,24 @@ def prepare(keys: Keys, query: Query, spot: Spot) -> Plan[Search]:
     now = spot.now or (yield from command("TIME", parse=moment_of))
     after, before = _absolute(query.after, now), _absolute(query.before, now)
     causes = yield from _causes_like(keys, query)
-    bare = Search(query, (), causes, after, before)
+    known = None if causes is None else frozenset(causes)
+    bare = Search(query, (), known, after, before)
     if query.id:
         return bare
     if causes is not None:
-        found: list[tuple[Place, str]] = [("failed_of", cause) for cause in sorted(causes)]
-        return replace(bare, rooms=_of_index(found))
-    if query.tag:
-        return replace(bare, rooms=_of_index([("tag", tag) for tag in sorted(query.tag)]))
-    return replace(bare, rooms=sorted((yield from _rooms(keys, query)), key=lambda r: r.order))
+        rooms = [Room("failed_of", cause, size) for cause, size in sorted(causes.items())]
+    elif query.tag:
+        rooms = [Room("tag", tag, 0) for tag in sorted(set(query.tag))]
+    else:
+        rooms = sorted((yield from _rooms(keys, query)), key=lambda room: room.order)
+    return replace(bare, rooms=rooms)
 
 
 def started_at(keys: Keys, sought: Search, spot: Spot) -> Plan[Spot]:
     """Return where a search begins, or goes on: at the next place, where one is gone."""
     if not spot.place:
-        sizes = [room.size for room in sought.rooms]
-        if sizes and sought.rooms[0].place in ("failed_of", "tag"):
-            sizes = yield from _sizes(keys, sought.rooms)
+        unknown = [room for room in sought.rooms if not room.size]
+        sizes = [room.size for room in sought.rooms] + (yield from _sizes(keys, unknown))
         now = yield from command("TIME", parse=moment_of)
         return _room_at(sought, Spot(total=sum(sizes), now=now), 0)
     here = (_KINDS.index(spot.place), spot.name)
@@ -266,10 +267,6 @@ def _sizes(keys: Keys, rooms: Sequence[Room]) -> Plan[list[int]]:
     return found
 
 
-def _of_index(found: list[tuple[Place, str]]) -> list[Room]:
-    return [Room(place, name, 0) for place, name in found]
-
-
 def _rooms(keys: Keys, query: Query) -> Plan[list[Room]]:
     """Return the places that are not empty of the queues and states that are asked for."""
     kinds = {_PLACES[state] for state in query.status or _PLACES if state in _PLACES}
@@ -303,21 +300,25 @@ def _limited(keys: Keys) -> Plan[list[Room]]:
     return [room._replace(size=size) for room, size in zip(found, sizes, strict=True) if size]
 
 
-def _causes_like(keys: Keys, query: Query) -> Plan[frozenset[str] | None]:
-    """Return the causes that *query* means; None where it says nothing of them."""
+def _causes_like(keys: Keys, query: Query) -> Plan[dict[str, int] | None]:
+    """Return the causes that *query* means, and how many jobs failed of each; 0 if not known.
+
+    None where it says nothing of them.
+    """
     if not query.error:
-        return frozenset(query.cause) if query.cause else None
-    found: set[str] = set()
+        return dict.fromkeys(query.cause, 0) if query.cause else None
+    found: dict[str, int] = {}
     offset, total = 0, 1
     while offset < total:
         some = yield from failures.causes(keys, offset, pages.MOST)
         found |= {
-            row.id
+            row.id: row.count
             for row in some.rows
             if any(text.lower() in f"{row.error}: {row.message}".lower() for text in query.error)
+            and (not query.cause or row.id in query.cause)
         }
         offset, total = offset + pages.MOST, some.total
-    return frozenset(found & set(query.cause) if query.cause else found)
+    return found
 
 
 def _absolute(moment: Moment | None, now: float) -> datetime | None:
