@@ -154,11 +154,10 @@ def test_every_text_can_be_read_in_the_dark_and_in_the_light(
     client: redis.Redis, site: Site, look: Look
 ) -> None:
     mail, paused = Queue("mail", connection=client), Queue("paused", connection=client)
-    for number in range(3):
-        mail.enqueue("shop.pay", number, tags=["night"], job_id=f"job-{number}")
+    jobs = [mail.enqueue("shop.pay", number, tags=["night"]) for number in range(3)]
+    jobs[0].cancel()
     paused.enqueue("shop.pay")
     paused.pause()
-    mail.fetch_job("job-0").cancel()
     for scheme in ("dark", "light"):
         page = look(site, color_scheme=scheme)
         page.emulate_media(reduced_motion="reduce")
