@@ -70,7 +70,7 @@ def runs_of(job: WholeJob, now: float) -> list[Run]:
 def reason_of(error: str) -> str:
     r"""Return in a line what a traceback, or what stands for one, says.
 
-    >>> reason_of('Traceback ...:\n  File "a.py", line 1, in pay\nValueError: too\nmuch')
+    >>> reason_of("Traceback (most recent call last):\nValueError: too\nmuch")
     'ValueError: too'
     """
     cause = cause_of("", error)
