@@ -230,6 +230,14 @@ def test_a_list_of_tokens_that_makes_no_sense_is_refused(text: str, told: str) -
     assert ANN not in str(raised.value)
 
 
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidOptionError, match="can't be read"):
+        Tokens(tmp_path / "absent")
+    (tmp_path / "bytes").write_bytes(b"\xff")
+    with pytest.raises(InvalidOptionError, match="can't be read"):
+        Tokens(tmp_path / "bytes")
+
+
 def test_a_line_holds_no_token() -> None:
     assert ANN not in LINES
     assert read_holders(LINES, "here") == [ANN_HOLDS, BOB_HOLDS]

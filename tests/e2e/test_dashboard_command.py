@@ -132,6 +132,17 @@ def test_it_lets_nobody_else_reach_it_without_tokens(words: tuple[str, ...]) -> 
     assert "workhorse dashboard token NAME admin" in refused.stderr
 
 
+def test_a_port_that_is_taken_is_told_in_a_line(valkey_server: RunningServer) -> None:
+    with closing(socket.socket()) as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        refused = run("--url", valkey_server.url, "--port", port)
+    assert refused.returncode == 1
+    assert "address already in use" in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("module", "words"),
     [("uvicorn", ()), ("jinja2", ()), ("starlette", ("token", "ann", "admin"))],

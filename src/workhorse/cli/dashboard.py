@@ -23,7 +23,7 @@ SECRET: Final = "WORKHORSE_DASHBOARD_SECRET"  # noqa: S105 - the name of a varia
 @url_option
 @config_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=9181, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--port", default=9181, show_default=True, type=click.IntRange(1, 65535))
 @click.option("--socket", "socket_path", metavar="FILE", help="Listen on a unix socket instead.")
 @click.option(
     "--token-file",
@@ -87,17 +87,20 @@ def _serve(  # noqa: PLR0913 - one for each option
     where = f"unix:{socket_path}" if socket_path else f"http://{_bracketed(host)}:{port}"
     click.echo(f"The dashboard of {server.shown} ({server.source}): {where}", err=True)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        uds=socket_path,
-        root_path="/" + root_path.strip("/") if root_path.strip("/") else "",
-        log_level="warning",
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=5,
-    )
+    try:
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            uds=socket_path,
+            root_path="/" + root_path.strip("/") if root_path.strip("/") else "",
+            log_level="warning",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=5,
+        )
+    except SystemExit as error:  # it could not listen, and said why
+        raise click.exceptions.Exit(1) from error
 
 
 def _tokens(token_file: Path | None) -> Tokens | None:

@@ -107,7 +107,10 @@ class Tokens:
     def __init__(self, holders: str | Path, *, secret: str = "") -> None:
         self._path = holders if isinstance(holders, Path) else None
         self._changed = self._stamp()
-        text = holders.read_text() if isinstance(holders, Path) else holders
+        try:
+            text = holders.read_text() if isinstance(holders, Path) else holders
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidOptionError(f"{self._source} can't be read: {error}") from error
         self._holders = _by_name(read_holders(text, self._source))
         if not self._holders:
             raise InvalidOptionError(
