@@ -185,7 +185,11 @@ NASTY = some.binary(max_size=40) | some.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(some.dictionaries(some.sampled_from(sorted(FIELDS)), NASTY, min_size=1, max_size=8), NASTY)
 @example({"status": b"scheduled", "scheduled_for": b"1e300"}, b"")
 @example({"timeout": b"9" * 400, "repeats_left": b"1", "repeat_intervals": b"[1e400]"}, b"1e400")

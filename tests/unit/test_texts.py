@@ -24,6 +24,8 @@ from workhorse.wire import texts
 from workhorse.wire.payload import Call, JSONSerializer, PickleSerializer, encode_call
 from workhorse.wire.texts import call_text, value_text
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
 PLAIN = (
     some.none()
     | some.booleans()
@@ -46,11 +48,13 @@ SETS = some.sets(some.integers() | some.text()) | some.frozensets(some.integers(
 PROTOCOLS = some.integers(2, pickle.HIGHEST_PROTOCOL)
 
 
+@PATIENT
 @given(VALUES, PROTOCOLS)
 def test_a_plain_value_is_shown_as_its_repr(value: Any, protocol: int) -> None:
     assert value_text(pickle.dumps(value, protocol), 100_000) == repr(value)
 
 
+@PATIENT
 @given(SETS, PROTOCOLS)
 def test_a_set_is_shown_in_the_order_of_its_pickle(value: Any, protocol: int) -> None:
     text = value_text(pickle.dumps(value, protocol), 100_000)
@@ -59,6 +63,7 @@ def test_a_set_is_shown_in_the_order_of_its_pickle(value: Any, protocol: int) ->
     assert text.startswith("frozenset(") == isinstance(value, frozenset)
 
 
+@PATIENT
 @given(VALUES)
 def test_json_is_shown_as_its_value(value: Any) -> None:
     try:
@@ -68,6 +73,7 @@ def test_json_is_shown_as_its_value(value: Any) -> None:
     assert value_text(stored.encode(), 100_000) == repr(json.loads(stored))
 
 
+@PATIENT
 @given(
     some.lists(VALUES, max_size=5),
     some.dictionaries(some.from_regex("[a-z]+", fullmatch=True), VALUES),
@@ -90,6 +96,7 @@ class Trap:
         return os.putenv, ("WORKHORSE_TRAPPED", "yes")
 
 
+@PATIENT
 @given(
     some.binary(max_size=300), some.sampled_from((b"", b"\x80\x04", b"\x80\x02(", b"[", b"x\x9c"))
 )
@@ -106,7 +113,7 @@ OPERATIONS = (
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(PATIENT, max_examples=300)
 @given(some.lists(some.sampled_from(OPERATIONS), max_size=80), some.integers(1, 30))
 def test_any_operations_of_a_pickle_are_followed_or_refused(codes: list[int], times: int) -> None:
     data = b"\x80\x04" + bytes(codes) * times + b"."
