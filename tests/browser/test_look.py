@@ -154,7 +154,7 @@ def test_every_text_can_be_read_in_the_dark_and_in_the_light(
     client: redis.Redis, site: Site, look: Look
 ) -> None:
     mail, paused = Queue("mail", connection=client), Queue("paused", connection=client)
-    jobs = [mail.enqueue("shop.pay", number, tags=["night"]) for number in range(3)]
+    jobs = [mail.enqueue("shop.pay", number, job_tags=["night"]) for number in range(3)]
     jobs[0].cancel()
     paused.enqueue("shop.pay")
     paused.pause()

@@ -17,7 +17,7 @@ def test_jobs_are_found_by_what_they_are_like(client: redis.Redis, site: Site, l
     mail, other = Queue("mail", connection=client), Queue("other", connection=client)
     for number in range(60):
         mail.enqueue("tests.support.jobs.add", number, number, job_id=f"add-{number}")
-    other.enqueue("tests.support.jobs.nothing", job_id="other-one", tags=["night ly"])
+    other.enqueue("tests.support.jobs.nothing", job_id="other-one", job_tags=["night ly"])
     page = look(site, "/")
     page.keyboard.press("/")
     page.keyboard.type("queue:mail func:add")

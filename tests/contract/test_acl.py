@@ -85,7 +85,7 @@ def test_a_producer_enqueues_waits_and_cancels(
     queue = Queue("q", url_of(guarded, "producer"))
     parent = queue.enqueue("math.sqrt", 4)
     child = queue.enqueue("math.sqrt", 9, depends_on=parent)
-    queue.enqueue("math.sqrt", "x", job_id="bad", unique=True, meta={"a": 1}, tags=["eu"])
+    queue.enqueue("math.sqrt", "x", job_id="bad", unique=True, meta={"a": 1}, job_tags=["eu"])
     queue.enqueue("math.sqrt", 1, rate_limit=RateLimit("shop", 1))
     queue.enqueue_in(60, "math.sqrt", 1).cancel()
     many = queue.enqueue_many([queue.prepare_data("math.sqrt", (1,)) for _ in range(3)])

@@ -37,10 +37,10 @@ def takes_tags(tags: Any = None) -> Any:
 
 def test_jobs_are_found_by_their_tags(queue: Queue) -> None:
     client = queue.connection
-    first = queue.enqueue(calls.add, 1, 2, job_id="a", tags=["eu", "nightly", "eu"])
+    first = queue.enqueue(calls.add, 1, 2, job_id="a", job_tags=["eu", "nightly", "eu"])
     data = Queue.prepare_data(calls.add, (1, 2), job_id="b", tags=("eu",))
     queue.enqueue_many([data])
-    queue.enqueue(calls.add, 1, 2, job_id="c", tags=["ü", "a:b"], depends_on=first)
+    queue.enqueue(calls.add, 1, 2, job_id="c", job_tags=["ü", "a:b"], depends_on=first)
     assert first.tags == Job.fetch("a", client).tags == ("eu", "nightly")
     assert [tagged(client, tag) for tag in ("eu", "nightly", "ü", "a:b", "none")] == [
         ["b", "a"], ["a"], ["c"], ["c"], [],
@@ -52,7 +52,7 @@ def test_jobs_are_found_by_their_tags(queue: Queue) -> None:
 
 
 def test_a_job_keeps_its_tags_through_its_life(queue: Queue) -> None:
-    job = queue.enqueue(calls.fail, tags=["eu"])
+    job = queue.enqueue(calls.fail, job_tags=["eu"])
     run(queue)
     job.requeue()
     assert Job.fetch(job.id, queue.connection).tags == ("eu",)
@@ -61,20 +61,20 @@ def test_a_job_keeps_its_tags_through_its_life(queue: Queue) -> None:
 
 def test_jobs_of_cron_and_those_that_run_at_once_have_tags(client: redis.Redis) -> None:
     cron = Cron(client)
-    cron.add("n", calls.add, args=(1, 2), interval=60, queue="q", tags=["nightly"])
+    cron.add("n", calls.add, args=(1, 2), interval=60, queue="q", job_tags=["nightly"])
     fired = cron.run("n")
-    here = Queue("q", client, is_async=False).enqueue(calls.add, 1, 2, tags=["nightly"])
+    here = Queue("q", client, is_async=False).enqueue(calls.add, 1, 2, job_tags=["nightly"])
     assert sorted(tagged(client, "nightly")) == sorted([fired.id, here.id])
     assert here.tags == ("nightly",)
 
 
-def test_a_function_keeps_its_own_argument_called_tags(queue: Queue) -> None:
-    plain = queue.enqueue(takes_tags, tags=["x"])
-    both = queue.enqueue_call(takes_tags, kwargs={"tags": ["x"]}, tags=["eu"])
-    by_name = queue.enqueue("tests.support.calls.add", 1, 2, tags=["eu"])
-    assert (plain.tags, plain.kwargs) == ((), {"tags": ["x"]})
-    assert (both.tags, both.kwargs) == (("eu",), {"tags": ["x"]})
-    assert by_name.tags == ("eu",)
+@pytest.mark.parametrize("function", [takes_tags, f"{__name__}.takes_tags"])
+def test_a_functions_own_argument_called_tags_is_left_alone(queue: Queue, function: Any) -> None:
+    plain = queue.enqueue(function, tags=["x"])
+    both = queue.enqueue(function, tags=["x"], job_tags=["eu"])
+    apart = queue.enqueue_call(function, kwargs={"tags": ["x"]}, tags=["eu"])
+    assert [job.tags for job in (plain, both, apart)] == [(), ("eu",), ("eu",)]
+    assert [job.kwargs for job in (plain, both, apart)] == [{"tags": ["x"]}] * 3
 
 
 @pytest.mark.parametrize(
@@ -93,12 +93,12 @@ def test_a_function_keeps_its_own_argument_called_tags(queue: Queue) -> None:
 )
 def test_what_is_no_tag_is_refused(queue: Queue, tags: Any, told: str) -> None:
     with nothing_sent(queue.connection), pytest.raises(InvalidOptionError, match=told):
-        queue.enqueue(calls.add, 1, 2, tags=tags)
+        queue.enqueue(calls.add, 1, 2, job_tags=tags)
 
 
 def test_as_many_tags_as_a_job_may_have_are_seen_in_lists(queue: Queue) -> None:
     tags = [f"{number:02}{'ü' * 9}" for number in range(20)]
-    queue.enqueue(calls.add, 1, 2, tags=tags)
+    queue.enqueue(calls.add, 1, 2, job_tags=tags)
     (row,) = Store(queue.connection).run(pages.page(KEYS, "queued", "q")).rows
     assert row.tags == tuple(tags)
 
@@ -106,12 +106,12 @@ def test_as_many_tags_as_a_job_may_have_are_seen_in_lists(queue: Queue) -> None:
 def test_jobs_that_are_gone_leave_their_tags(every_client: redis.Redis) -> None:
     client, queue = every_client, Queue("q", every_client)
     first, second, third, fourth = (
-        queue.enqueue(calls.add, 1, 2, job_id=f"{number}", tags=["eu"]) for number in range(4)
+        queue.enqueue(calls.add, 1, 2, job_id=f"{number}", job_tags=["eu"]) for number in range(4)
     )
     first.delete()
     client.delete(second.key)  # as it expires
     third.delete()
-    queue.enqueue(calls.add, 1, 2, job_id="2", tags=["us"])
+    queue.enqueue(calls.add, 1, 2, job_id="2", job_tags=["us"])
     client.zadd("rq:tag:eu", {"2": 1})
     assert tagged(client, "eu") == ["3"]
     assert Sweep(Store(client), KEYS).run_once(0).done == 2
@@ -125,7 +125,7 @@ def test_keys_of_another_kind_keep_no_job_from_its_queue(every_client: redis.Red
     client, queue = every_client, Queue("q", every_client)
     client.set("rq:tags", "damaged")
     client.set("rq:tag:eu", "damaged")
-    job = queue.enqueue(calls.add, 1, 2, tags=["eu"])
+    job = queue.enqueue(calls.add, 1, 2, job_tags=["eu"])
     assert tagged(client, "eu") == [job.id]
     client.set("rq:tag:eu", "damaged")
     client.hset(job.key, "tags", "nonsense")

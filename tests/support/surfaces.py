@@ -67,7 +67,7 @@ OPTIONS = (
          "failed=https://example.com/b"),
     ),
     Option("group_id", "g", ("--group", "g")),
-    Option("tags", ["eu", "a b"], ("--tag", "eu", "--tag", "a b")),
+    Option("job_tags", ["eu", "a b"], ("--tag", "eu", "--tag", "a b")),
     Option("capture_logs", False, ("--no-capture-logs",)),  # noqa: FBT003 - the option's value
     Option("unique", True, ("--unique", "--job-id", "one")),  # noqa: FBT003 - the option's value
 )  # fmt: skip
@@ -88,7 +88,8 @@ def given(option: Option) -> dict[str, Any]:
 def apart(option: Option) -> dict[str, Any]:
     """Return *option* as ``enqueue_call`` takes it."""
     options = given(option)
-    return {name.replace("job_timeout", "timeout"): value for name, value in options.items()}
+    short = {"job_timeout": "timeout", "job_tags": "tags"}
+    return {short.get(name, name): value for name, value in options.items()}
 
 
 def enqueue(client: redis.Redis, option: Option) -> object:

@@ -43,7 +43,7 @@ OF_JOBS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "rate_limit": ("rate_limit", ("rate_limit_key", "rate_limit_concurrency")),
     "webhooks": ("webhooks", ("webhooks",)),
     "group_id": ("group_id", ("group_id",)),
-    "tags": ("tags", ("tags",)),
+    "job_tags": ("tags", ("tags",)),
     "capture_logs": ("capture_logs", ("capture_logs",)),
 }
 """Options of an entry's jobs: their names in ``EnqueueData``, and the fields they become."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -39,7 +38,7 @@ _RESERVED: Final = {
     "webhooks": "webhooks",
     "unique": "unique",
     "group_id": "group_id",
-    "tags": "tags",
+    "job_tags": "tags",  # as job_timeout: many functions have a parameter `tags`
     "capture_logs": "capture_logs",
 }
 """Keyword arguments that ``enqueue`` takes for itself, and their names in ``EnqueueData``."""
@@ -141,9 +140,7 @@ class NewCalls:
     def _parse(
         self, f: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> EnqueueData:
-        own = {"tags"} if "tags" in kwargs and _takes_tags(f) else set[str]()
-        names = [name for name in _RESERVED if name in kwargs and name not in own]
-        options = {_RESERVED[name]: kwargs.pop(name) for name in names}
+        options = {field: kwargs.pop(name) for name, field in _RESERVED.items() if name in kwargs}
         if "args" in kwargs or "kwargs" in kwargs:
             given = EnqueueData(f, kwargs.pop("args", None), kwargs.pop("kwargs", None), **options)
             if args or kwargs:
@@ -153,14 +150,6 @@ class NewCalls:
                 )
             return given
         return EnqueueData(f, args, kwargs, **options)
-
-
-def _takes_tags(function: object) -> bool:
-    """Return whether a function has a parameter of this name, which RQ would give it."""
-    try:
-        return callable(function) and "tags" in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
 
 
 def options_of_call(data: EnqueueData) -> dict[str, Any]:
