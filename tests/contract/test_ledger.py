@@ -40,7 +40,7 @@ def ended(job: Claimed, value: bytes = b"5") -> Settlement:
     return jobs.settlement(job, judge(Returned(value)), result_ttl=500, started_at=1, ended_at=2)
 
 
-EXTRAS = decode_extras([*[b"1"] * 9, b"{}", None])
+EXTRAS = decode_extras([*[b"1"] * 9, b"{}", None, None])
 
 
 @pytest.fixture

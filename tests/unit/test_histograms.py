@@ -17,7 +17,7 @@ def test_of_nothing_there_is_no_quantile() -> None:
 
 def test_values_between_two_bounds_count_as_evenly_spread() -> None:
     buckets = cumulative({5.0: 4})
-    assert [quantile(buckets, q) for q in (0, 0.25, 0.5, 1)] == [1, 2, 3, 5]
+    assert [quantile(buckets, q) for q in (0, 0.25, 0.5, 1)] == [2, 2.75, 3.5, 5]
 
 
 def test_of_what_is_above_the_last_bound_that_is_told() -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 BOUNDS: Final = (
-    0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0,
-    math.inf,
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0,
+    300.0, 600.0, 1800.0, 3600.0, math.inf,
 )  # fmt: skip
 """Seconds: in the first of these that is no less is each run counted."""
 

@@ -191,7 +191,7 @@ def _mapping(reply: Any) -> dict[str, Any]:
 
 
 def _words(reply: Any) -> dict[str, str]:
-    """Return CONFIG GET's answer, of either shape that clients have for it."""
+    """Return the answer to CONFIG GET, of either shape that clients have for it."""
     flat = reply
     if isinstance(reply, dict):
         flat = [word for pair in cast("Hash", reply).items() for word in pair]

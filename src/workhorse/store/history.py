@@ -182,10 +182,10 @@ def _records(ring: bytes, step: int, slots: range) -> dict[int, _Record]:
 
 def _series(queue: str, step: int, records: dict[int, _Record], slots: range) -> Series:
     found = [records.get(slot) for slot in slots]
-    befores = [_before(records, slot) for slot in slots]
+    earlier = [_before(records, slot) for slot in slots]
 
     def rates(field: str) -> list[float | None]:
-        pairs = zip(found, befores, strict=True)
+        pairs = zip(found, earlier, strict=True)
         return [_rate(record, before, field) for record, before in pairs]
 
     def amounts(field: str, unknown: int = _UNKNOWN, factor: int = 1) -> list[float | None]:

@@ -7,13 +7,14 @@ local measured = {}
 -- Comparisons, and no table: a call would make that anew, which takes longer.
 local function bucket_of(seconds)
   if seconds <= 0.1 then
-    if seconds <= 0.001 then return '0.001:' elseif seconds <= 0.005 then return '0.005:' end
-    return seconds <= 0.01 and '0.01:' or seconds <= 0.05 and '0.05:' or '0.1:'
-  elseif seconds <= 30 then
-    if seconds <= 0.5 then return '0.5:' elseif seconds <= 1 then return '1:' end
-    return seconds <= 5 and '5:' or seconds <= 10 and '10:' or '30:'
+    if seconds <= 0.005 then return seconds <= 0.001 and '0.001:' or seconds <= 0.002 and '0.002:' or '0.005:' end
+    if seconds <= 0.02 then return seconds <= 0.01 and '0.01:' or '0.02:' end
+    return seconds <= 0.05 and '0.05:' or '0.1:'
+  elseif seconds <= 20 then
+    if seconds <= 1 then return seconds <= 0.2 and '0.2:' or seconds <= 0.5 and '0.5:' or '1:' end
+    return seconds <= 2 and '2:' or seconds <= 5 and '5:' or seconds <= 10 and '10:' or '20:'
   elseif seconds <= 600 then
-    return seconds <= 60 and '60:' or seconds <= 300 and '300:' or '600:'
+    return seconds <= 60 and '60:' or seconds <= 120 and '120:' or seconds <= 300 and '300:' or '600:'
   end
   return seconds <= 1800 and '1800:' or seconds <= 3600 and '3600:' or 'inf:'
 end
