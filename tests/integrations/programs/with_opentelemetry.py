@@ -6,33 +6,44 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from typing import Any
 
 import workhorse
-from workhorse.integrations.opentelemetry import WorkhorseInstrumentor
-
-
-class ToFile(SpanExporter):
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        with Path(os.environ["SPANS"]).open("a", encoding="utf-8") as file:
-            file.writelines(span.to_json(indent=None) + "\n" for span in spans)
-        return SpanExportResult.SUCCESS
-
-
-provider = TracerProvider()
-provider.add_span_processor(BatchSpanProcessor(ToFile(), schedule_delay_millis=60_000))
-trace.set_tracer_provider(provider)
-WorkhorseInstrumentor().instrument()
 
 
 def parent() -> None:
+    """Enqueue another job."""
     workhorse.Queue("q").enqueue("math.sqrt", 4, job_id="child")
 
 
+def write_down(spans: Sequence[Any]) -> None:
+    """Be an exporter of spans."""
+    with Path(os.environ["SPANS"]).open("a", encoding="utf-8") as file:
+        file.writelines(span.to_json(indent=None) + "\n" for span in spans)
+
+
 def main() -> None:
+    """Run jobs of every way to enqueue them."""
+    # Nothing of this when the module is merely imported: workers do, and tests.
+    from opentelemetry import trace  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - see above
+    from opentelemetry.sdk.trace.export import (  # noqa: PLC0415 - see above
+        BatchSpanProcessor,
+        SpanExporter,
+        SpanExportResult,
+    )
+
+    from workhorse.integrations.opentelemetry import WorkhorseInstrumentor  # noqa: PLC0415 - see above
+
+    class ToFile(SpanExporter):
+        def export(self, spans: Sequence[Any]) -> SpanExportResult:
+            write_down(spans)
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(ToFile(), schedule_delay_millis=60_000))
+    trace.set_tracer_provider(provider)
+    WorkhorseInstrumentor().instrument()
     queue = workhorse.Queue("q")
     with trace.get_tracer("test").start_as_current_span("web"):
         queue.enqueue("tests.integrations.programs.with_opentelemetry.parent", job_id="parent")

@@ -10,32 +10,34 @@ from typing import Any
 
 import workhorse
 
-workhorse.install_as_rq()
 
-import sentry_sdk  # noqa: E402 - it looks for rq when it is set up
-from sentry_sdk.envelope import Envelope  # noqa: E402
-from sentry_sdk.integrations.rq import RqIntegration  # noqa: E402
-from sentry_sdk.transport import Transport  # noqa: E402
-
-
-class ToFile(Transport):
-    def capture_envelope(self, envelope: Envelope) -> None:
+def write_down(envelope: Any) -> None:
+    """Be Sentry's transport."""
+    with Path(os.environ["EVENTS"]).open("a", encoding="utf-8") as file:
         for item in envelope.items:
             event: Any = item.get_event() or item.get_transaction_event()
-            with Path(os.environ["EVENTS"]).open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"type": item.type, **(event or {})}, default=str) + "\n")
-
-
-sentry_sdk.init(
-    dsn="http://key@127.0.0.1:1/1",
-    integrations=[RqIntegration()],
-    transport=ToFile,
-    traces_sample_rate=1.0,
-    default_integrations=False,
-)
+            file.write(json.dumps({"type": item.type, **(event or {})}, default=str) + "\n")
 
 
 def main() -> None:
+    """Run three jobs, one of them well."""
+    workhorse.install_as_rq()
+    # Only now: it looks for rq. And nothing of it when this module is merely imported.
+    import sentry_sdk  # noqa: PLC0415 - see above
+    from sentry_sdk.integrations.rq import RqIntegration  # noqa: PLC0415 - see above
+    from sentry_sdk.transport import Transport  # noqa: PLC0415 - see above
+
+    class ToFile(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            write_down(envelope)
+
+    sentry_sdk.init(
+        dsn="http://key@127.0.0.1:1/1",
+        integrations=[RqIntegration()],
+        transport=ToFile,
+        traces_sample_rate=1.0,
+        default_integrations=False,
+    )
     queue = workhorse.Queue("q")
     with sentry_sdk.start_transaction(name="web"):
         queue.enqueue("math.sqrt", "x", job_id="bad")
