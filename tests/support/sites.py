@@ -11,10 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-import httpx
-import uvicorn
+import pytest
 
 from tests.support.waiting import wait_until
+
+pytest.importorskip("uvicorn", reason="the extras are not installed")  # pytest looks for examples
+
+import httpx  # noqa: E402 - one of them
+import uvicorn  # noqa: E402 - the other
 
 
 @dataclass(frozen=True, slots=True)
