@@ -15,9 +15,14 @@ def open_shop(connection: Any) -> None:
     """Enqueue what there is one of: a report, a catalogue with its parts, schedules, a group."""
     reports, default = Queue("reports", connection), Queue("default", connection)
     reports.enqueue(
-        "demo.shop.nightly_report", "Lisbon", 2400, job_id="report-lisbon", job_timeout=900,
-        description="nightly_report('Lisbon', 2400)",
+        "demo.shop.nightly_report", "Lisbon", 4800, job_id="report-lisbon", job_timeout=900,
+        description="nightly_report('Lisbon', 4800)", job_tags=["night"],
     )  # fmt: skip
+    for town in ("Porto", "Braga", "Faro"):
+        reports.enqueue(
+            "demo.shop.nightly_report", town, 4800, job_timeout=900, job_tags=["night"],
+            rate_limit=RateLimit("tax-office", 1),
+        )  # fmt: skip
     catalogue = default.enqueue(
         "demo.shop.import_catalogue", "spring.csv", job_id="catalogue-spring"
     )

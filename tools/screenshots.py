@@ -26,12 +26,12 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright  # noqa: 
 
 from demo.shop_traffic import open_shop, take_orders  # noqa: E402
 from tests.browser.conftest import CHROMIUM, FLAGS  # noqa: E402
-from workhorse.dashboard import Dashboard  # noqa: E402
+from workhorse.dashboard import Dashboard, hide_secrets  # noqa: E402
 from workhorse.store.connections import connect  # noqa: E402
 from workhorse.store.scratch import ScratchServer  # noqa: E402
 
 QUEUES: Final = ("high", "mail", "default", "photos", "reports")
-DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 860}
+DESKTOP: Final[ViewportSize] = {"width": 1120, "height": 740}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
@@ -43,31 +43,41 @@ class Picture:
     path: str
     dark: bool = False
     phone: bool = False
-    whole: bool = False
+    height: int = 0
+    """Pixels, where it is more than the screen's."""
+    press: tuple[str, ...] = ()
+    """Keys, before it is taken."""
 
 
 PICTURES: Final = (
-    Picture("overview", "/"),
-    Picture("overview-dark", "/", dark=True),
+    Picture("overview", "/", height=820),
+    Picture("overview-dark", "/", dark=True, height=820),
     Picture("overview-phone", "/", phone=True),
-    Picture("queues", "/queues"),
     Picture("queue-failed", "/queues/high/failed"),
-    Picture("queue-phone", "/queues/high/failed", phone=True),
-    Picture("job-running", "/jobs/report-lisbon", whole=True),
-    Picture("job-graph", "/jobs/catalogue-summary", whole=True),
-    Picture("job-failed", "/jobs/{failed}", whole=True),
-    Picture("job-failed-phone", "/jobs/{failed}", phone=True, whole=True),
-    Picture("failures", "/failures"),
-    Picture("search", "/search?q=func%3Ademo.shop.charge_card+status%3Afailed"),
-    Picture("workers", "/workers"),
-    Picture("schedules", "/schedules"),
+    Picture("job-running", "/jobs/report-lisbon", height=860),
+    Picture("job-failed", "/jobs/{failed}", height=860),
+    Picture("job-graph", "/jobs/catalogue-summary", height=1160),
+    Picture("job-phone", "/jobs/{failed}", phone=True, height=1100),
+    Picture("failures", "/failures", height=420),
+    Picture("failure", "/failures/{cause}"),
+    Picture("search", "/search?q=func%3Acharge_card+status%3Afailed"),
+    Picture("workers", "/workers", height=420),
+    Picture("schedules", "/schedules", height=520),
     Picture("schedule", "/schedules/stock-check"),
-    Picture("limits", "/limits"),
+    Picture("limit", "/limits/tax-office"),
     Picture("groups", "/groups"),
-    Picture("functions", "/functions"),
-    Picture("functions-dark", "/functions", dark=True),
+    Picture("functions", "/functions", dark=True, height=520),
     Picture("audit", "/audit"),
+    Picture("keyboard", "/", press=("?",)),
+    Picture("palette", "/", press=("Control+k",)),
 )
+"""Those of docs/tour.md are in docs/images; ``--all`` takes the others, too, to be looked at."""
+IN_DOCS: Final = frozenset(
+    {
+        "overview", "overview-phone", "queue-failed", "job-running", "job-failed", "failures",
+        "search", "workers", "schedules", "functions",
+    }
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -76,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--for", dest="seconds", type=float, default=120, metavar="SECONDS",
                         help="how long orders come in before; 120 without it")  # fmt: skip
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images", metavar="FOLDER")
+    parser.add_argument("--all", action="store_true", help="pictures that no document shows, too")
     parser.add_argument("--only", default="", help="only pictures whose name has this in it")
     given = parser.parse_args(arguments)
     given.to.mkdir(parents=True, exist_ok=True)
@@ -86,9 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             trade(client, given.seconds)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-                wanted = [one for one in PICTURES if given.only in one.name]
-                for picture in wanted:
-                    take(browser, url, picture, client, given.to)
+                steer(browser, url)
+                for picture in PICTURES:
+                    if given.only in picture.name and (given.all or picture.name in IN_DOCS):
+                        take(browser, url, picture, client, given.to)
                 browser.close()
     finally:
         server.stop()
@@ -105,28 +117,45 @@ def trade(client: Any, seconds: float) -> None:
         time.sleep(1)
 
 
+def steer(browser: Browser, url: str) -> None:
+    """Do something, so that there is something in the audit log."""
+    page = browser.new_page()
+    page.goto(f"{url}/queues")
+    for button in ("Pause", "Resume"):
+        page.locator("#queue-photos").get_by_role("button", name=button).click()
+        page.locator("#told", has_text=f"{button}d photos").wait_for()
+    page.close()
+
+
 def take(browser: Browser, url: str, picture: Picture, client: Any, folder: Path) -> None:
     """Take one picture, once the page is live."""
-    failed = client.zrange("rq:failed:high", -1, -1)
-    path = picture.path.format(failed=failed[0].decode() if failed else "report-lisbon")
+    (failed,) = client.zrange("rq:failed:high", -1, -1)
+    (cause,) = client.zrange("rq:causes", -1, -1)
+    path = picture.path.format(failed=failed.decode(), cause=cause.decode())
+    size = PHONE if picture.phone else DESKTOP
     context = browser.new_context(
-        viewport=PHONE if picture.phone else DESKTOP,
+        viewport={**size, "height": picture.height or size["height"]},
         color_scheme="dark" if picture.dark else "light",
+        reduced_motion="reduce",
         locale="en-GB",
         timezone_id="Europe/Lisbon",
     )
     page = context.new_page()
     page.goto(f"{url}{path}")
-    page.wait_for_timeout(1500)
-    page.screenshot(path=folder / f"{picture.name}.png", full_page=picture.whole)
+    page.wait_for_selector("#live[data-state=on]", state="attached")
+    page.wait_for_timeout(1000)  # its charts are drawn
+    for key in picture.press:
+        page.keyboard.press(key)
+    page.wait_for_timeout(300)
+    page.screenshot(path=folder / f"{picture.name}.png")
     context.close()
 
 
 @contextmanager
 def workers(url: str) -> Generator[None]:
-    """Run a supervisor with three workers within the block."""
+    """Run a supervisor with four workers within the block."""
     command = [
-        sys.executable, "-m", "workhorse.cli", "worker", *QUEUES, "-n", "3", "--url", url,
+        sys.executable, "-m", "workhorse.cli", "worker", *QUEUES, "-n", "4", "--url", url,
         "--path", str(ROOT), "--capture-logs", "--name", "shop-1",
     ]  # fmt: skip
     with subprocess.Popen(
@@ -140,11 +169,18 @@ def workers(url: str) -> Generator[None]:
             supervisor.send_signal(signal.SIGTERM)
 
 
+def elsewhere(text: str) -> str:
+    """Return what a page shows with this checkout in another place: pictures name no machine's."""
+    return hide_secrets(text.replace(str(ROOT), "/srv/shop"))
+
+
 @contextmanager
 def serving(url: str) -> Generator[str]:
     """Serve a dashboard within the block; yield where."""
-    config = uvicorn.Config(Dashboard(url, title="Shop"), port=0, log_level="warning", ws="none",
-                            timeout_graceful_shutdown=2)  # fmt: skip
+    dashboard = Dashboard(url, title="Shop", redact=elsewhere)
+    config = uvicorn.Config(
+        dashboard, port=0, log_level="warning", ws="none", timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

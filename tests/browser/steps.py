@@ -83,7 +83,7 @@ class Shop:
         for number in range(1, 5):
             name = f"fails-{number}"
             work.enqueue(page_jobs.fail_then_work, str(folder / name), job_id=name)
-        work.enqueue(WHOLE, 16, job_id="works", tags=["night"])
+        work.enqueue(WHOLE, 16, job_id="works", job_tags=["night"])
         self.supervisor = self.fleet.start(2, queues=("work",), capture_logs=True, name="crew")
         wait_until(lambda: self.state("works") == "finished", within=30)
         wait_until(lambda: self.state("fails-4") == "failed", within=30)
@@ -129,7 +129,7 @@ class Shop:
 
 @dataclass(frozen=True)
 class Way:
-    """How a person gets to a screen from the overview: links that are clicked, and what is seen."""
+    """How a person gets to a screen: links that are clicked in turn, and what is seen then."""
 
     clicks: tuple[str, ...]
     """What a link says, or its place on the page (with a "#" or a ".")."""
