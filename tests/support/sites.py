@@ -17,8 +17,8 @@ from tests.support.waiting import wait_until
 
 pytest.importorskip("uvicorn", reason="the extras are not installed")  # pytest looks for examples
 
-import httpx  # noqa: E402 - one of them
-import uvicorn  # noqa: E402 - the other
+import httpx
+import uvicorn
 
 
 @dataclass(frozen=True, slots=True)
