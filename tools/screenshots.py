@@ -1,7 +1,7 @@
 """Take the pictures of docs/tour.md: a shop's dashboard, in Debian's Chromium.
 
-make screenshots                  two minutes of a shop's morning, then every picture
-make screenshots ARGS="--for 20"  sooner, with little in the charts
+make screenshots                        some minutes of a shop's morning, then the pictures
+make screenshots ARGS="--for 20 --all"  sooner, with little in the charts; and all pages
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from workhorse.store.connections import connect  # noqa: E402
 from workhorse.store.scratch import ScratchServer  # noqa: E402
 
 QUEUES: Final = ("high", "mail", "default", "photos", "reports")
-DESKTOP: Final[ViewportSize] = {"width": 1120, "height": 740}
+DESKTOP: Final[ViewportSize] = {"width": 1120, "height": 560}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
@@ -50,18 +50,18 @@ class Picture:
 
 
 PICTURES: Final = (
-    Picture("overview", "/", height=820),
+    Picture("overview", "/", height=810),
     Picture("overview-dark", "/", dark=True, height=820),
     Picture("overview-phone", "/", phone=True),
     Picture("queue-failed", "/queues/high/failed"),
-    Picture("job-running", "/jobs/report-lisbon", height=860),
-    Picture("job-failed", "/jobs/{failed}", height=860),
+    Picture("job-running", "/jobs/report-lisbon", height=680),
+    Picture("job-failed", "/jobs/{failed}", height=800),
     Picture("job-graph", "/jobs/catalogue-summary", height=1160),
     Picture("job-phone", "/jobs/{failed}", phone=True, height=1100),
-    Picture("failures", "/failures", height=420),
-    Picture("failure", "/failures/{cause}"),
+    Picture("failures", "/failures", height=440),
+    Picture("failure", "/failures/{cause}", height=640),
     Picture("search", "/search?q=func%3Acharge_card+status%3Afailed"),
-    Picture("workers", "/workers", height=420),
+    Picture("workers", "/workers", height=470),
     Picture("schedules", "/schedules", height=520),
     Picture("schedule", "/schedules/stock-check"),
     Picture("limit", "/limits/tax-office"),

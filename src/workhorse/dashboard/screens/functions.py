@@ -66,10 +66,16 @@ def functions(view: View) -> Screen:
 
 
 def _measured(row: FunctionRow) -> Measured:
-    median, most, nearly_all = (quantile(row.buckets, q) for q in (0.5, 0.95, 0.99))
+    median, most, nearly_all = (_time(row, q) for q in (0.5, 0.95, 0.99))
     share = min(row.failed / row.runs, 1.0) if row.runs else 0.0
     text = f"{share:.1%}" if 0 < share < _FEW else f"{share:.0%}" if share else ""
     return Measured(row, median, most, nearly_all, text, _bars(row))
+
+
+def _time(row: FunctionRow, q: float) -> float | None:
+    """Return the time that a run took no longer than: never more than all of them together."""
+    found = quantile(row.buckets, q)
+    return None if found is None else min(found, row.seconds)
 
 
 def _bars(row: FunctionRow) -> list[Bar]:
