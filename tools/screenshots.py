@@ -50,12 +50,12 @@ class Picture:
 
 
 PICTURES: Final = (
-    Picture("overview", "/", height=810),
-    Picture("overview-dark", "/", dark=True, height=820),
+    Picture("overview", "/", height=790),
+    Picture("overview-dark", "/", dark=True, height=790),
     Picture("overview-phone", "/", phone=True),
     Picture("queue-failed", "/queues/high/failed"),
     Picture("job-running", "/jobs/report-lisbon", height=680),
-    Picture("job-failed", "/jobs/{failed}", height=800),
+    Picture("job-failed", "/jobs/{failed}", height=860),
     Picture("job-graph", "/jobs/catalogue-summary", height=1160),
     Picture("job-phone", "/jobs/{failed}", phone=True, height=1100),
     Picture("failures", "/failures", height=440),
@@ -94,8 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with connect(server.url) as client, workers(server.url), serving(server.url) as url:
             open_shop(client)
-            trade(client, given.seconds)
-            with sync_playwright() as playwright:
+            with trading(client, given.seconds), sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
                 steer(browser, url)
                 for picture in PICTURES:
@@ -107,14 +106,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def trade(client: Any, seconds: float) -> None:
-    """Have orders come in, in waves, for so long."""
-    until, order = time.monotonic() + seconds, 1
-    while time.monotonic() < until:
-        many = 4 + (order // 40) % 9
-        take_orders(client, order, many)
-        order += many
-        time.sleep(1)
+@contextmanager
+def trading(client: Any, seconds: float) -> Generator[None]:
+    """Have orders come in, in waves, for so long before the block and until its end."""
+    is_over = threading.Event()
+
+    def trade() -> None:
+        order = 1
+        while not is_over.wait(1):
+            many = 4 + (order // 40) % 9
+            take_orders(client, order, many)
+            order += many
+
+    thread = threading.Thread(target=trade)
+    thread.start()
+    try:
+        time.sleep(seconds)
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def steer(browser: Browser, url: str) -> None:
@@ -129,9 +140,9 @@ def steer(browser: Browser, url: str) -> None:
 
 def take(browser: Browser, url: str, picture: Picture, client: Any, folder: Path) -> None:
     """Take one picture, once the page is live."""
-    (failed,) = client.zrange("rq:failed:high", -1, -1)
-    (cause,) = client.zrange("rq:causes", -1, -1)
-    path = picture.path.format(failed=failed.decode(), cause=cause.decode())
+    path = picture.path.format(
+        failed=tried_again(client), cause=client.zrange("rq:causes", -1, -1)[0].decode()
+    )
     size = PHONE if picture.phone else DESKTOP
     context = browser.new_context(
         viewport={**size, "height": picture.height or size["height"]},
@@ -149,6 +160,14 @@ def take(browser: Browser, url: str, picture: Picture, client: Any, folder: Path
     page.wait_for_timeout(300)
     page.screenshot(path=folder / f"{picture.name}.png")
     context.close()
+
+
+def tried_again(client: Any) -> str:
+    """Return the id of the last job that failed after a retry."""
+    for job_id in client.zrevrange("rq:failed:high", 0, 50):
+        if client.hget(b"rq:job:" + job_id, "retries_left") == b"0":
+            return str(job_id.decode())
+    raise LookupError("no job failed after a retry; give --for a longer time")
 
 
 @contextmanager

@@ -87,15 +87,15 @@ def test_all_that_match_are_deleted_and_only_those(
 def test_an_action_over_many_jobs_tells_how_far_it_is(
     client: redis.Redis, site: Site, look: Look
 ) -> None:
-    queue = fill(client, "mail", 4_000)
+    queue = fill(client, "mail", 12_000)
     page = look(site, "/queues/mail")
     page.get_by_role("button", name="Empty").click()
     page.get_by_label("Type mail to confirm").fill("mail")
     page.locator("#ask-yes").click()
     status = page.get_by_role("status")
     expect(status).to_contain_text("so far")
-    assert int(status.locator("progress").get_attribute("max") or 0) == 4_000
-    expect(status).to_contain_text("Deleted 4,000 jobs.", timeout=30_000)
+    assert int(status.locator("progress").get_attribute("max") or 0) == 12_000
+    expect(status).to_contain_text("Deleted 12,000 jobs.", timeout=30_000)
     assert queue.count == 0
 
 

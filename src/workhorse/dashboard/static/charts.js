@@ -4,7 +4,9 @@
 "use strict";
 (() => {
   const charts = new Map();
-  const short = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+  const short = new Intl.NumberFormat(undefined, {
+    notation: "compact", maximumSignificantDigits: 3, maximumFractionDigits: 2, roundingPriority: "lessPrecision",
+  });
 
   const units = {
     bytes: (value) => `${short.format(value / 1048576)} MB`,
