@@ -78,10 +78,12 @@ def plain(text: str) -> str:
 def ago(value: datetime | float | None, now: float) -> str:
     """Return how long before *now* a moment was; in how long it is, where it is to come.
 
-    >>> ago(100.0, 161.0), ago(100.0, 90.0), ago(None, 0)
-    ('1m 1s ago', 'in 10 s', '')
+    >>> ago(100.0, 161.0), ago(100.0, 90.0), ago(100.0, 100.9), ago(None, 0)
+    ('1m 1s ago', 'in 10 s', 'just now', '')
     """
     if value is None:
         return ""
     since = now - (value.timestamp() if isinstance(value, datetime) else value)
+    if abs(since) < 1:
+        return "just now"
     return f"{duration(since)} ago" if since >= 0 else f"in {duration(-since)}"
