@@ -132,3 +132,11 @@ def test_a_page_says_that_the_server_is_away_and_recovers(look: Look) -> None:
         stack.enter_context(started("away", server_binary(), folder))
         expect(page.locator("#away")).to_have_count(0)
         expect(page.locator("main")).to_contain_text("No queue was used yet")
+
+
+def test_buttons_work_while_a_page_is_renewed(client: redis.Redis, look: Look, site: Site) -> None:
+    Queue("mail", connection=client).enqueue("os.getcwd")
+    page = look(site, "/queues")
+    renewed = "document.querySelector('main').classList.add('htmx-request')"  # as htmx marks it
+    of_button = "getComputedStyle(document.querySelector('main form button')).pointerEvents"
+    assert page.evaluate(f"{renewed}, {of_button}") == "auto"
