@@ -29,19 +29,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="of the tests that need a server, run one in N, drawn by SEED",
     )
 
+    parser.addoption("--part", metavar="N/M", help="run part N of M; a module is in one of them")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     drawn: str | None = config.getoption("--one-in")
-    if not drawn:
-        return
-    share, _, seed = drawn.partition(":")
-    left = [
-        item
-        for item in items
-        if SLOW.search(item.nodeid) and crc32(f"{seed}{item.nodeid}".encode()) % int(share)
-    ]
-    config.hook.pytest_deselected(items=left)
-    items[:] = [item for item in items if item not in set(left)]
+    part: str | None = config.getoption("--part")
+    left: list[pytest.Item] = []
+    if drawn:
+        share, _, seed = drawn.partition(":")
+        left = [
+            item
+            for item in items
+            if SLOW.search(item.nodeid) and crc32(f"{seed}{item.nodeid}".encode()) % int(share)
+        ]
+    if part:
+        number, _, parts = part.partition("/")
+        modules = sorted({item.path for item in items})
+        others = {path for n, path in enumerate(modules) if n % int(parts) != int(number) - 1}
+        left += [item for item in items if item.path in others]
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
 
 
 @pytest.fixture(autouse=True)

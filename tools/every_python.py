@@ -1,4 +1,6 @@
-"""Run the tests on each Python of this machine, at once, each in a virtual environment of its own.
+"""Run the tests on each Python of this machine, each in a virtual environment of its own.
+
+This Python's go first, as two processes at once; then those of the others, at once.
 
 What is tested on the others is the wheel, as a user would install it: a file that it lacks fails.
 Of the tests that need a server they run a third, drawn by the commit.
@@ -100,25 +102,25 @@ def commit() -> str:
 class Run:
     """The tests on one Python, begun."""
 
-    version: str
+    label: str
     process: subprocess.Popen[bytes]
     log: Path
 
 
-def begin(version: str, python: Path, arguments: list[str]) -> Run:
+def begin(label: str, python: Path, arguments: list[str]) -> Run:
     """Start the tests; most of their time is waiting, so that several share two cores well."""
-    log = ROOT / "dist" / "check" / f"tests-{version}.log"
+    log = ROOT / "dist" / "check" / f"tests-{label}.log"
     command: list[str | Path] = [python, "-m", "pytest", "tests", "--durations=20", *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
-    return Run(version, process, log)
+    return Run(label, process, log)
 
 
 def end(run: Run) -> bool:
     """Wait for the tests and show what they said; return whether they passed."""
     passed = run.process.wait() == 0
     lines = run.log.read_text(errors="replace").splitlines()
-    print(f"--- Python {run.version}: {'passed' if passed else 'FAILED'}")
+    print(f"--- Python {run.label}: {'passed' if passed else 'FAILED'}")
     print("\n".join(lines[-1:] if passed else lines), flush=True)
     return passed
 
@@ -137,12 +139,12 @@ def main(arguments: list[str]) -> int:
         else:
             print(f"--- Python {version}: {python}", flush=True)
             pythons[version] = prepared(version, python, wheel)
+    inside = pythons.pop(here)
+    halves = [begin(f"{here}-{n}", inside, [f"--part={n}/2", *arguments]) for n in (1, 2)]
+    passed = [end(run) for run in halves]  # all of them, whatever the first one said
     third = f"--one-in=3:{commit()}"
-    runs = [
-        begin(version, python, arguments if version == here else [third, *arguments])
-        for version, python in pythons.items()
-    ]
-    passed = [end(run) for run in runs]  # all of them, whatever the first one said
+    others = [begin(version, python, [third, *arguments]) for version, python in pythons.items()]
+    passed += [end(run) for run in others]
     return int(not all(passed))
 
 
