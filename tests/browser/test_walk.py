@@ -114,7 +114,7 @@ def is_whole(page: Page) -> None:
 def fits_a_phone(page: Page) -> None:
     """Check that nothing of a page is beyond the right edge of a phone, once charts are drawn."""
     page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    wait_until(lambda: page.evaluate("document.documentElement.scrollWidth") <= 390)
     page.set_viewport_size({"width": 1280, "height": 800})
 
 
