@@ -36,7 +36,7 @@ def test_rqs_scheduler_and_ours_move_each_job_once(
     queue = Queue(connection=client)
     with ExitStack() as fleet:
         fleet.enter_context(running([python_of_rq, "-c", SCHEDULER, rq.url]))
-        wait_until(lambda: client.exists("rq:scheduler-lock:default"))
+        wait_until(lambda: client.exists("rq:scheduler-lock:default"), within=60)
         fleet.enter_context(running(our_worker(rq.url, "--num-workers", "2", "--quiet")))
         ours = [
             queue.enqueue_in(1 + n / 20, jobs.append, str(log), f"ours-{n}", 0) for n in range(20)
