@@ -18,7 +18,7 @@ import httpx
 from tests.support.sites import browser_of, form_token
 from workhorse.core.errors import InvalidOptionError
 from workhorse.dashboard import Dashboard, Role, Tokens
-from workhorse.dashboard.guesses import FREE, Guesses, TooManyGuessesError
+from workhorse.dashboard.login_throttle import FREE, Guesses, TooManyGuessesError
 from workhorse.dashboard.security import FIELD
 from workhorse.dashboard.tokens import SESSION, new_token, read_holders
 

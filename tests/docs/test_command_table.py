@@ -11,12 +11,12 @@ from typing import Any
 import click
 import pytest
 
-from tests.unit.test_ailments import NOW, queue, worker
+from tests.unit.test_doctor_checks import NOW, queue, worker
 from tests.unit.test_frame import CAUSE
 from workhorse.cli.failed import cause_shape
 from workhorse.cli.main import cli
 from workhorse.cli.situation import job_shape, queue_shape, worker_shape
-from workhorse.store.ailments import CHECKS, Ailment
+from workhorse.store.doctor_checks import CHECKS, Problem
 from workhorse.store.pages import row_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_names_in_json_are_those_of_the_document() -> None:
         "a worker": worker_shape(worker(), job, NOW),
         "a job": job_shape(job, NOW),
         "a cause": cause_shape(CAUSE),
-        "a finding": {field.name: "" for field in fields(Ailment)},
+        "a finding": {field.name: "" for field in fields(Problem)},
     }
     assert {of: documented(of) for of in shapes} == {
         of: set(shape) for of, shape in shapes.items()

@@ -17,7 +17,7 @@ from tests.support.lives import Life
 from tests.support.servers import RunningServer
 from workhorse import Queue
 from workhorse.api.cron import Cron
-from workhorse.store.server_ailments import SERVER_CHECKS
+from workhorse.store.doctor_server_checks import SERVER_CHECKS
 
 WORKHORSE = Path(sys.executable).parent / "workhorse"
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from tests.unit.test_ailments import NOW, queue, worker
+from tests.unit.test_doctor_checks import NOW, queue, worker
 from workhorse.cli.frame import SORTS, Reading, View, frame, names_shown
 from workhorse.cli.output import columns_of
 from workhorse.cli.situation import Situation

@@ -22,9 +22,9 @@ from workhorse.cli.output import (
     utc,
 )
 from workhorse.core.harmless import harmless
-from workhorse.store import facts
-from workhorse.store.ailments import CHECKS, Ailment, judge
+from workhorse.store import doctor_facts
 from workhorse.store.audit import audit
+from workhorse.store.doctor_checks import CHECKS, Problem, judge
 from workhorse.store.drivers import Store
 from workhorse.store.faults import ServerError, advice
 from workhorse.store.findings import Finding
@@ -91,11 +91,11 @@ def _examine(server: Server, given: dict[str, Any]) -> int:
     """Judge what the server tells, and print it."""
     try:
         store = Store(client_of(server))
-        told = facts.read(store, default_keys(), local=time.time())
+        told = doctor_facts.read(store, default_keys(), local=time.time())
         at, found = told.now, judge(told, given["ignored"])
     except ServerError as error:
         at, found = time.time(), [_unreachable(server, error)]
-    wrong = sum(ailment.level == "problem" for ailment in found)
+    wrong = sum(problem.level == "problem" for problem in found)
     if given["as_json"]:
         print_json(
             {
@@ -107,8 +107,8 @@ def _examine(server: Server, given: dict[str, Any]) -> int:
             }
         )
     else:
-        for ailment in found:
-            _tell(ailment)
+        for problem in found:
+            _tell(problem)
         where = f"{harmless(server.shown)} ({harmless(server.source)})"
         if not wrong:
             echo(painted("Nothing is wrong.", "good"))
@@ -116,8 +116,8 @@ def _examine(server: Server, given: dict[str, Any]) -> int:
     return FAILED if wrong else FINE
 
 
-def _unreachable(server: Server, error: Exception) -> Ailment:
-    return Ailment(
+def _unreachable(server: Server, error: Exception) -> Problem:
+    return Problem(
         "server",
         "problem",
         f"the server at {server.shown} can't be used: {error}",
@@ -126,12 +126,12 @@ def _unreachable(server: Server, error: Exception) -> Ailment:
     )
 
 
-def _tell(ailment: Ailment) -> None:
-    is_wrong = ailment.level == "problem"
-    name = painted(ailment.check, "bad" if is_wrong else "warning")
-    echo(f"{name}{'' if is_wrong else ' (advice)'}: {harmless(ailment.what)}")
-    echo(f"    why it matters: {harmless(ailment.why)}")
-    echo(f"    what to do:     {painted(ailment.do, 'strong')}")
+def _tell(problem: Problem) -> None:
+    is_wrong = problem.level == "problem"
+    name = painted(problem.check, "bad" if is_wrong else "warning")
+    echo(f"{name}{'' if is_wrong else ' (advice)'}: {harmless(problem.what)}")
+    echo(f"    why it matters: {harmless(problem.why)}")
+    echo(f"    what to do:     {painted(problem.do, 'strong')}")
 
 
 def _audit(server: Server, given: dict[str, Any]) -> int:

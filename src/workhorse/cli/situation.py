@@ -12,8 +12,8 @@ from typing import Any, Final, TypeVar
 
 from workhorse.cli.output import utc
 from workhorse.store import clock, overview, pauses, roster, views
-from workhorse.store.ailments import is_silent
 from workhorse.store.calls import Call
+from workhorse.store.doctor_checks import is_silent
 from workhorse.store.drivers import Store
 from workhorse.store.overview import QueueRow
 from workhorse.store.pages import MOST, JobRow, rows

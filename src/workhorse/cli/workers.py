@@ -28,7 +28,7 @@ from workhorse.cli.output import (
 )
 from workhorse.cli.situation import Situation, look, worker_shape
 from workhorse.core.ids import check_queue_name
-from workhorse.store.ailments import is_silent
+from workhorse.store.doctor_checks import is_silent
 from workhorse.store.drivers import Store
 from workhorse.store.pages import JobRow
 from workhorse.store.roster import WorkerRow

@@ -23,9 +23,9 @@ from workhorse.dashboard.actions import ACTIONS
 from workhorse.dashboard.as_json import to_json, wants_json
 from workhorse.dashboard.data import DATA, DataOf
 from workhorse.dashboard.doing import Doing
-from workhorse.dashboard.guesses import TooManyGuessesError
 from workhorse.dashboard.live import JOB, MOST_LISTENERS, SERVER, Live
 from workhorse.dashboard.login import Login
+from workhorse.dashboard.login_throttle import TooManyGuessesError
 from workhorse.dashboard.metrics import metrics_route
 from workhorse.dashboard.parts import Parts
 from workhorse.dashboard.redaction import hide_secrets

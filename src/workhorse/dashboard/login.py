@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from workhorse.core.harmless import harmless
 from workhorse.dashboard.access import User, address_of
-from workhorse.dashboard.guesses import TooManyGuessesError
+from workhorse.dashboard.login_throttle import TooManyGuessesError
 from workhorse.dashboard.rendering import FORM_TOKEN, Looks, Renderer
 from workhorse.dashboard.security import (
     FIELD,

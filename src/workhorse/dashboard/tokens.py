@@ -20,7 +20,7 @@ from starlette.requests import Request
 from workhorse.core.errors import InvalidOptionError
 from workhorse.core.harmless import harmless
 from workhorse.dashboard.access import Role, User, address_of, role_of
-from workhorse.dashboard.guesses import Guesses
+from workhorse.dashboard.login_throttle import Guesses
 
 SESSION: Final = "workhorse_session"
 HOURS: Final = 12

@@ -1,7 +1,7 @@
 """What is wrong, judged of what was read: why it matters, and what a person does about it.
 
 Pure: each check takes ``Facts`` and returns what it found. Those of the server itself are in
-``server_ailments``.
+``doctor_server_checks``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Final
 
 from workhorse.core.durations import in_words
 from workhorse.core.settings import REGISTER_EVERY, WORKER_TTL
-from workhorse.store.facts import Facts, Late
+from workhorse.store.doctor_facts import Facts, Late
+from workhorse.store.doctor_server_checks import SERVER_CHECKS, Problem
 from workhorse.store.roster import WorkerRow
-from workhorse.store.server_ailments import SERVER_CHECKS, Ailment
 
-__all__ = ["CHECKS", "Ailment", "is_silent", "judge"]
+__all__ = ["CHECKS", "Problem", "is_silent", "judge"]
 
 _SILENT: Final = MappingProxyType({True: 4 * REGISTER_EVERY, False: float(WORKER_TTL)})
 """Seconds without a sign of life that are no pause any more: of ours, and of RQ's workers, which
@@ -33,15 +33,15 @@ def is_silent(worker: WorkerRow, now: float) -> bool:
     return worker.seen_at is None or now - worker.seen_at.timestamp() > _SILENT[worker.is_ours]
 
 
-def judge(facts: Facts, ignored: Sequence[str] = ()) -> list[Ailment]:
+def judge(facts: Facts, ignored: Sequence[str] = ()) -> list[Problem]:
     """Return all that is wrong, what loses or stops jobs first; without the checks *ignored*."""
     found = [
-        ailment
+        problem
         for name, check in CHECKS.items()
         if name not in ignored
-        for ailment in check(facts)
+        for problem in check(facts)
     ]
-    return sorted(found, key=lambda ailment: ailment.level != "problem")
+    return sorted(found, key=lambda problem: problem.level != "problem")
 
 
 def _count(number: int, noun: str = "job", many: str = "") -> str:
@@ -57,11 +57,11 @@ def _word(name: str) -> str:
     return f"{'-- ' if name.startswith('-') else ''}{shlex.quote(name)}"
 
 
-def _suspended(facts: Facts) -> Iterator[Ailment]:
+def _suspended(facts: Facts) -> Iterator[Problem]:
     if facts.suspended_for is None:
         return
     queued = sum(row.queued or 0 for row in facts.queues)
-    yield Ailment(
+    yield Problem(
         "suspended",
         "problem" if queued else "advice",
         f"work is suspended ({in_words(facts.suspended_for)}), with {_count(queued)} queued",
@@ -70,10 +70,10 @@ def _suspended(facts: Facts) -> Iterator[Ailment]:
     )
 
 
-def _paused(facts: Facts) -> Iterator[Ailment]:
+def _paused(facts: Facts) -> Iterator[Problem]:
     for row in facts.queues:
         if row.paused_until is not None and row.queued:
-            yield Ailment(
+            yield Problem(
                 "paused",
                 "problem",
                 f"queue {row.name} is paused ({in_words(row.paused_until - facts.now)}), with "
@@ -84,13 +84,13 @@ def _paused(facts: Facts) -> Iterator[Ailment]:
             )
 
 
-def _unattended(facts: Facts) -> Iterator[Ailment]:
+def _unattended(facts: Facts) -> Iterator[Problem]:
     served = {
         name for one in facts.workers if not is_silent(one, facts.now) for name in one.queues
     }
     for row in facts.queues:
         if row.queued and row.name not in served:
-            yield Ailment(
+            yield Problem(
                 "no_worker",
                 "problem",
                 f"{_count(row.queued)} queued on {row.name}, and no worker listens to it",
@@ -100,13 +100,13 @@ def _unattended(facts: Facts) -> Iterator[Ailment]:
             )
 
 
-def _old_backlog(facts: Facts) -> Iterator[Ailment]:
+def _old_backlog(facts: Facts) -> Iterator[Problem]:
     served = {name for one in facts.workers for name in one.queues}
     for row in facts.queues:
         waits = facts.now - row.oldest.timestamp() if row.oldest else 0.0
         stands = facts.suspended_for is not None or row.paused_until is not None
         if waits > _OLD and row.queued and row.name in served and not stands:
-            yield Ailment(
+            yield Problem(
                 "old_backlog",
                 "problem",
                 f"the next job of {row.name} has waited for {in_words(waits)}",
@@ -117,9 +117,9 @@ def _old_backlog(facts: Facts) -> Iterator[Ailment]:
             )
 
 
-def _lapsed(facts: Facts) -> Iterator[Ailment]:
+def _lapsed(facts: Facts) -> Iterator[Problem]:
     for late in facts.lapsed:
-        yield Ailment(
+        yield Problem(
             "stuck_leases",
             "problem",
             f"{_count(late.many)} of {late.name} held by workers that are gone, the first "
@@ -130,9 +130,9 @@ def _lapsed(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _overdue(facts: Facts) -> Iterator[Ailment]:
+def _overdue(facts: Facts) -> Iterator[Problem]:
     for late in facts.overdue:
-        yield Ailment(
+        yield Problem(
             "overdue",
             "problem",
             f"{_count(late.many, 'scheduled job')} of {late.name} overdue, the first for "
@@ -144,10 +144,10 @@ def _overdue(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _crons(facts: Facts) -> Iterator[Ailment]:
+def _crons(facts: Facts) -> Iterator[Problem]:
     if facts.crons:
         names = tuple(late.name for late in facts.crons)
-        yield Ailment(
+        yield Problem(
             "cron_overdue",
             "problem",
             f"{_count(len(names), 'cron entry', 'cron entries')} should have fired, the first "
@@ -162,11 +162,11 @@ def _since(late: Late, facts: Facts) -> str:
     return in_words(facts.now - late.since)
 
 
-def _silent(facts: Facts) -> Iterator[Ailment]:
+def _silent(facts: Facts) -> Iterator[Problem]:
     for one in facts.workers:
         if is_silent(one, facts.now):
             since = in_words(facts.now - one.seen_at.timestamp()) if one.seen_at else "ever"
-            yield Ailment(
+            yield Problem(
                 "silent_worker",
                 "problem",
                 f"worker {one.name} on {one.hostname or 'an unknown host'} gave no sign of life "
@@ -178,10 +178,10 @@ def _silent(facts: Facts) -> Iterator[Ailment]:
             )
 
 
-def _set_aside(facts: Facts) -> Iterator[Ailment]:
+def _set_aside(facts: Facts) -> Iterator[Problem]:
     for row in facts.queues:
         if row.broken:
-            yield Ailment(
+            yield Problem(
                 "set_aside",
                 "problem",
                 f"{_count(row.broken)} of {row.name} set aside: data that can't be handled",
@@ -191,11 +191,11 @@ def _set_aside(facts: Facts) -> Iterator[Ailment]:
             )
 
 
-def _unreadable(facts: Facts) -> Iterator[Ailment]:
+def _unreadable(facts: Facts) -> Iterator[Problem]:
     for row in facts.queues:
         counts = (row.queued, row.started, row.scheduled, row.deferred, row.finished, row.failed)
         if None in counts:
-            yield Ailment(
+            yield Problem(
                 "wrong_type",
                 "problem",
                 f"a key of queue {row.name} is of another kind than it should be",
@@ -205,7 +205,7 @@ def _unreadable(facts: Facts) -> Iterator[Ailment]:
             )
 
 
-def _rising(facts: Facts) -> Iterator[Ailment]:
+def _rising(facts: Facts) -> Iterator[Problem]:
     """Compare what failed in the last ten minutes with the rest of the hour."""
     if facts.recent is None:
         return
@@ -220,7 +220,7 @@ def _rising(facts: Facts) -> Iterator[Ailment]:
     before = [many for at, many in known if at < edge]
     usual = sum(before) / len(before) * _RECENT / step if before else 0.0
     if now >= _FEWEST and now > _RISEN * usual:
-        yield Ailment(
+        yield Problem(
             "failures_rise",
             "problem",
             f"{now:,.0f} jobs failed in the last ten minutes; {usual:,.0f} would be usual",
@@ -229,13 +229,13 @@ def _rising(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _mixed(facts: Facts) -> Iterator[Ailment]:
+def _mixed(facts: Facts) -> Iterator[Problem]:
     theirs = {name for one in facts.workers if not one.is_ours for name in one.queues}
     ours = {name for one in facts.workers if one.is_ours for name in one.queues}
     paused = {row.name for row in facts.queues if row.paused_until is not None}
     if both := sorted(theirs & (ours | paused)):
         told = ", ".join(both[:5])
-        yield Ailment(
+        yield Problem(
             "rq_workers",
             "problem" if theirs & paused else "advice",
             f"RQ's workers run jobs of {told}, too",
@@ -246,7 +246,7 @@ def _mixed(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Ailment]]]] = MappingProxyType(
+CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Problem]]]] = MappingProxyType(
     {
         **SERVER_CHECKS,
         "suspended": _suspended,

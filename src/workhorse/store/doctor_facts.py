@@ -1,4 +1,4 @@
-"""What a server and its jobs tell of themselves, for ``ailments`` to judge. Reads only.
+"""What a server and its jobs tell of themselves, for ``doctor_checks`` to judge. Reads only.
 
 Each thing that the server's user may not ask for is left out, and named.
 """

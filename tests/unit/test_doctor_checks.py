@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from workhorse.store.ailments import CHECKS, judge
-from workhorse.store.facts import Facts
+from workhorse.store.doctor_checks import CHECKS, judge
+from workhorse.store.doctor_facts import Facts
 from workhorse.store.history import Series
 from workhorse.store.overview import QueueRow
 from workhorse.store.roster import WorkerRow
@@ -31,7 +31,7 @@ def info(**changed: Any) -> Facts:
 
 
 def found(about: Facts) -> list[tuple[str, str]]:
-    return [(ailment.check, ailment.level) for ailment in judge(about)]
+    return [(problem.check, problem.level) for problem in judge(about)]
 
 
 def queue(**changed: Any) -> QueueRow:
@@ -56,7 +56,7 @@ def worker(**changed: Any) -> WorkerRow:
     return WorkerRow(**row)
 
 
-def test_a_server_in_order_has_no_ailments() -> None:
+def test_a_server_in_order_has_no_problems() -> None:
     assert found(facts()) == []
     assert found(facts(info={})) == []  # it does not tell
 
@@ -95,10 +95,10 @@ def test_what_a_server_says_of_itself_is_judged(
 
 def test_a_hole_that_client_eviction_opens_counts_where_clients_are_evicted() -> None:
     evicts = facts(info={**FINE, "redis_version": "8.2.2"}, settings={"maxmemory-clients": "5%"})
-    (ailment,) = judge(evicts)
-    assert ailment.level == "problem"
-    assert "CVE-2026-23479" in ailment.what
-    assert "CONFIG SET maxmemory-clients 0" in ailment.do
+    (problem,) = judge(evicts)
+    assert problem.level == "problem"
+    assert "CVE-2026-23479" in problem.what
+    assert "CONFIG SET maxmemory-clients 0" in problem.do
 
 
 def test_no_snapshots_and_no_file_lose_everything() -> None:

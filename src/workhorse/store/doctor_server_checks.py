@@ -1,4 +1,4 @@
-"""What is wrong with the server itself, judged of what it told: see ``ailments``."""
+"""What is wrong with the server itself, judged of what it told: see ``doctor_checks``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from workhorse.store.facts import Facts
+from workhorse.store.doctor_facts import Facts
 
 Version = tuple[int, ...]
 
@@ -31,7 +31,7 @@ _FULL: Final = 0.90
 
 
 @dataclass(frozen=True, slots=True)
-class Ailment:
+class Problem:
     """Something that is wrong, or should be known."""
 
     check: str
@@ -45,13 +45,13 @@ class Ailment:
     """The queues, workers or entries that it is about."""
 
 
-def _version(facts: Facts) -> Iterator[Ailment]:
+def _version(facts: Facts) -> Iterator[Problem]:
     name, version = _server(facts)
     if not version:
         return
     told = f"{name.capitalize()} {'.'.join(map(str, version))}"
     if name == "redis" and version < _OLDEST:
-        yield Ailment(
+        yield Problem(
             "version",
             "problem",
             f"{told} is older than 6.2",
@@ -59,7 +59,7 @@ def _version(facts: Facts) -> Iterator[Ailment]:
             "run Redis 7.4, 8, or Valkey",
         )
     if _has_lua_hole(name, version):
-        yield Ailment(
+        yield Problem(
             "version",
             "problem",
             f"{told} has CVE-2025-49844, unless its distributor mended it",
@@ -68,7 +68,7 @@ def _version(facts: Facts) -> Iterator[Ailment]:
         )
     if name == "redis" and _EVICTION[0] <= version < _EVICTION[1]:
         evicts = facts.settings.get("maxmemory-clients", "0") not in ("", "0")
-        yield Ailment(
+        yield Problem(
             "version",
             "problem" if evicts else "advice",
             f"{told} has CVE-2026-23479, unless its distributor mended it",
@@ -108,9 +108,9 @@ def _has_lua_hole(name: str, version: Version) -> bool:
     return version < (of_line[0] if of_line else mended[-1])
 
 
-def _role(facts: Facts) -> Iterator[Ailment]:
+def _role(facts: Facts) -> Iterator[Problem]:
     if facts.info.get("role") == "slave":
-        yield Ailment(
+        yield Problem(
             "role",
             "problem",
             "this server is a replica",
@@ -118,7 +118,7 @@ def _role(facts: Facts) -> Iterator[Ailment]:
             "connect to the primary; by Sentinel, see docs/connections.md",
         )
     if facts.info.get("cluster_enabled"):
-        yield Ailment(
+        yield Problem(
             "role",
             "problem",
             "this server is a node of a Cluster",
@@ -126,12 +126,12 @@ def _role(facts: Facts) -> Iterator[Ailment]:
             "give a server of its own",
         )
     if facts.info.get("loading"):
-        yield Ailment(
+        yield Problem(
             "role", "problem", "the server loads its data", "it refuses work until then", "wait"
         )
 
 
-def _persistence(facts: Facts) -> Iterator[Ailment]:
+def _persistence(facts: Facts) -> Iterator[Problem]:
     info, check = facts.info, "persistence"
     if not info:
         return
@@ -140,7 +140,7 @@ def _persistence(facts: Facts) -> Iterator[Ailment]:
         ("aof_last_write_status", "its append-only file"),
     ):
         if info.get(status, "ok") != "ok":
-            yield Ailment(
+            yield Problem(
                 check,
                 "problem",
                 f"the server could not write {what}",
@@ -150,7 +150,7 @@ def _persistence(facts: Facts) -> Iterator[Ailment]:
     if info.get("aof_enabled"):
         return
     if facts.settings.get("save") == "":
-        yield Ailment(
+        yield Problem(
             check,
             "problem",
             "the server writes nothing to disk",
@@ -159,7 +159,7 @@ def _persistence(facts: Facts) -> Iterator[Ailment]:
         )
     else:
         saves = facts.settings.get("save")
-        yield Ailment(
+        yield Problem(
             check,
             "advice",
             f"the server writes snapshots only (save {saves})"
@@ -171,12 +171,12 @@ def _persistence(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _eviction(facts: Facts) -> Iterator[Ailment]:
+def _eviction(facts: Facts) -> Iterator[Problem]:
     policy = str(facts.info.get("maxmemory_policy", "noeviction"))
     if not facts.info.get("maxmemory") or policy == "noeviction":
         return
     lost = "jobs among them" if policy.startswith("allkeys") else "results, and jobs with a ttl"
-    yield Ailment(
+    yield Problem(
         "eviction",
         "problem",
         f"a full server drops keys (maxmemory-policy {policy})",
@@ -185,7 +185,7 @@ def _eviction(facts: Facts) -> Iterator[Ailment]:
     )
 
 
-def _memory(facts: Facts) -> Iterator[Ailment]:
+def _memory(facts: Facts) -> Iterator[Problem]:
     info = facts.info
     limit = int(info.get("maxmemory") or 0)
     limit, of_what = (
@@ -198,7 +198,7 @@ def _memory(facts: Facts) -> Iterator[Ailment]:
     )
     share = int(info.get("used_memory") or 0) / limit if limit else 0.0
     if share > _NEARLY_FULL:
-        yield Ailment(
+        yield Problem(
             "memory",
             "problem" if share > _FULL else "advice",
             f"the server uses {share:.0%} of {of_what}",
@@ -208,11 +208,11 @@ def _memory(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _clients(facts: Facts) -> Iterator[Ailment]:
+def _clients(facts: Facts) -> Iterator[Problem]:
     clients = int(facts.info.get("connected_clients") or 0)
     most = int(facts.info.get("maxclients") or 0)
     if most and clients > _FULL * most:
-        yield Ailment(
+        yield Problem(
             "clients",
             "problem",
             f"{clients:,} of {most:,} connections are open",
@@ -221,10 +221,10 @@ def _clients(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _latency(facts: Facts) -> Iterator[Ailment]:
+def _latency(facts: Facts) -> Iterator[Problem]:
     middle = statistics.median(facts.pings) if facts.pings else 0.0
     if middle > _SLOW:
-        yield Ailment(
+        yield Problem(
             "latency",
             "problem" if middle > _TOO_SLOW else "advice",
             f"the server answers in {middle * 1000:.0f} ms",
@@ -233,10 +233,10 @@ def _latency(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _clock(facts: Facts) -> Iterator[Ailment]:
+def _clock(facts: Facts) -> Iterator[Problem]:
     if abs(facts.skew) > _SKEWED:
         way = "ahead of" if facts.skew > 0 else "behind"
-        yield Ailment(
+        yield Problem(
             "clock",
             "problem",
             f"the server's clock is {abs(facts.skew):.0f} s {way} this machine's",
@@ -246,10 +246,10 @@ def _clock(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-def _rights(facts: Facts) -> Iterator[Ailment]:
+def _rights(facts: Facts) -> Iterator[Problem]:
     needed = [name for name in facts.refused if not name.startswith(("INFO", "CONFIG"))]
     if needed:
-        yield Ailment(
+        yield Problem(
             "rights",
             "problem",
             f"this user may not do {', '.join(needed)}",
@@ -257,7 +257,7 @@ def _rights(facts: Facts) -> Iterator[Ailment]:
             "ACL LOG on the server shows what was refused; see docs/acl.md",
         )
     if left := [name for name in facts.refused if name not in needed]:
-        yield Ailment(
+        yield Problem(
             "rights",
             "advice",
             f"this user may not do {', '.join(left)}",
@@ -266,7 +266,7 @@ def _rights(facts: Facts) -> Iterator[Ailment]:
         )
 
 
-SERVER_CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Ailment]]]] = MappingProxyType(
+SERVER_CHECKS: Final[Mapping[str, Callable[[Facts], Iterator[Problem]]]] = MappingProxyType(
     {
         "version": _version,
         "role": _role,
