@@ -1,9 +1,9 @@
-"""Run the tests on each Python of this machine, at once, each in a virtual environment of its own.
+"""Run the tests on each Python of this machine, each in a virtual environment of its own.
 
-This Python's are two processes, or half of the time one core would wait for them.
+This Python's go first, as two processes at once; then those of the others, at once.
 
 What is tested on the others is the wheel, as a user would install it: a file that it lacks fails.
-Of the tests that need a server they run a third, drawn by the commit.
+Of the tests that need a server they run a sixth, drawn by the commit.
 """
 
 from __future__ import annotations
@@ -140,10 +140,11 @@ def main(arguments: list[str]) -> int:
             print(f"--- Python {version}: {python}", flush=True)
             pythons[version] = prepared(version, python, wheel)
     inside = pythons.pop(here)
-    third = f"--one-in=3:{commit()}"
-    runs = [begin(f"{here}-{n}", inside, [f"--part={n}/2", *arguments]) for n in (1, 2)]
-    runs += [begin(version, python, [third, *arguments]) for version, python in pythons.items()]
-    passed = [end(run) for run in runs]  # all of them, whatever the first one said
+    halves = [begin(f"{here}-{n}", inside, [f"--part={n}/2", *arguments]) for n in (1, 2)]
+    passed = [end(run) for run in halves]  # all of them, whatever the first one said
+    sixth = f"--one-in=6:{commit()}"
+    others = [begin(version, python, [sixth, *arguments]) for version, python in pythons.items()]
+    passed += [end(run) for run in others]
     return int(not all(passed))
 
 
