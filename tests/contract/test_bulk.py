@@ -21,8 +21,10 @@ from workhorse.store.bulk import (
     Where,
     cancel_some,
     delete_some,
+    hasten_some,
     move_some,
     retry_some,
+    stop_some,
 )
 from workhorse.store.calls import Plan
 from workhorse.wire.claimed import Claimed
@@ -102,6 +104,18 @@ def test_what_is_not_in_the_state_any_more_is_left_and_counted(every_life: Life)
     assert go_on(life, cancel_some, everything, limit=1) == (3, 1)
     assert go_on(life, delete_some, everything) == (3, 1)
     assert life.members("rq:canceled:q") == []
+
+
+def test_what_waits_for_its_time_runs_now_and_what_runs_is_asked_to_end(life: Life) -> None:
+    life.enqueue(*ids(3), due_in=600.0)
+    life.enqueue("queued")
+    some = Where(ids=[*ids(3), "queued"])
+    assert go_on(life, hasten_some, some, limit=2) == (3, 1)
+    assert sorted(life.waiting()) == [*ids(3), "queued"]
+    held = life.claim(2).jobs
+    assert go_on(life, stop_some, some, limit=3) == (2, 2)
+    asked = [life.client.hget(f"rq:job:{job.job_id}", "stop_requested") for job in held]
+    assert asked == [job.execution_id.encode() for job in held]
 
 
 @pytest.mark.parametrize("limit", [2, 100])

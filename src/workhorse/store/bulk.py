@@ -118,17 +118,11 @@ def cancel_some(keys: Keys, where: Where, limit: int = LIMIT) -> Plan[Part]:
     """Cancel some jobs that have not ended, and say what became of them."""
     token = new_token()
 
-    def act(meant: Sequence[MeantJob]) -> Plan[int]:
-        done = 0
-        for job_id, queue, (state,) in meant:
-            was = yield from jobs.cancel(
-                keys, job_id, token=token, waiting_in=queue, waiting_as=state
-            )
-            done += was is state
-        return done
+    def cancel(job: MeantJob, state: State) -> Call[State | None]:
+        return jobs.cancel(keys, job.job_id, token=token, waiting_in=job.within, waiting_as=state)
 
     leaves = (_OF_A_QUEUE - _ENDED_PLACES) | {"limited", "allowed"}
-    return _some(keys, where, limit, _Deed(act, _states_of(Event.CANCEL), leaves))
+    return _some(keys, where, limit, _Deed(_one_by_one(cancel), _states_of(Event.CANCEL), leaves))
 
 
 def move_some(keys: Keys, where: Where, limit: int = LIMIT, *, to: str) -> Plan[Part]:
@@ -151,29 +145,39 @@ def hasten_some(keys: Keys, where: Where, limit: int = LIMIT) -> Plan[Part]:
     """Have some jobs run now that wait for their time, or for others; say what became of them."""
     token = new_token()
 
-    def act(meant: Sequence[MeantJob]) -> Plan[int]:
-        done = 0
-        for job_id, _, (state,) in meant:
-            was = yield from schedule.hasten(keys, job_id, token=token)
-            done += was is state
-        return done
+    def hasten(job: MeantJob, state: State) -> Call[State | None]:
+        del state
+        return schedule.hasten(keys, job.job_id, token=token)
 
     states = frozenset({State.SCHEDULED, State.DEFERRED, State.READY_TO_ENQUEUE})
-    return _some(keys, where, limit, _Deed(act, states, frozenset(("scheduled", "deferred"))))
+    deed = _Deed(_one_by_one(hasten), states, frozenset(("scheduled", "deferred")))
+    return _some(keys, where, limit, deed)
 
 
 def stop_some(keys: Keys, where: Where, limit: int = LIMIT) -> Plan[Part]:
     """Have some running jobs ended, as ``jobs.stop`` does, and say how many were asked to."""
     token = new_token()
 
+    def stop(job: MeantJob, state: State) -> Call[State | None]:
+        del state
+        return jobs.stop(keys, job.job_id, token=token)
+
+    deed = _Deed(_one_by_one(stop), frozenset({State.STARTED}), frozenset())
+    return _some(keys, where, limit, deed)
+
+
+def _one_by_one(do: Callable[[MeantJob, State], Call[State | None]]) -> Act:
+    """Return what does *do* to each job, and counts those that were still in their state."""
+
     def act(meant: Sequence[MeantJob]) -> Plan[int]:
         done = 0
-        for job_id, _, (state,) in meant:
-            was = yield from jobs.stop(keys, job_id, token=token)
+        for job in meant:
+            (state,) = job.states
+            was = yield from do(job, state)
             done += was is state
         return done
 
-    return _some(keys, where, limit, _Deed(act, frozenset({State.STARTED}), frozenset()))
+    return act
 
 
 def _states_of(event: Event) -> frozenset[State]:

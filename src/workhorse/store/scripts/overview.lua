@@ -5,7 +5,7 @@
 --! returns: for each queue since when its next job waits or '', until when it is paused or '', what happened to its jobs as
 --!   (event, how often), then how many jobs are in each place and how many workers it has; '' where that can't be told
 local events = {'enqueue', 'claim', 'succeed', 'fail', 'retry', 'repeat', 'stop', 'release', 'recover', 'cancel',
-  'requeue', 'delete', 'forward', 'expire'}
+  'requeue', 'delete', 'forward', 'expire', 'move'}
 
 local function since_of(queue)
   local id = (lenient('LRANGE', queue_key(queue), 0, 0) or {})[1]
